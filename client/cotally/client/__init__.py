@@ -1,0 +1,1 @@
+"""Ask departments a question together: SDK, command line, checks of every release."""

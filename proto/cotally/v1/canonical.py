@@ -1,0 +1,81 @@
+"""Canonical bytes of a message, and the digests that everything signed or pinned is made of.
+
+Protobuf's own serialisation is not canonical, so signatures never cover it. The receiver rebuilds
+these bytes from the message it parsed. The encoding is injective: two different messages of one
+type never share bytes, and a domain keeps types apart.
+
+A message is its set fields in order of their numbers; a field is its number, a count of elements
+and the elements. Integers are 8 bytes big-endian (two's complement when signed), text is NFC in
+UTF-8, text, bytes and messages are preceded by their length in 8 bytes. Fields at their default
+are left out, as on the wire; inside a `oneof`, and for sub-messages, presence counts instead.
+Floats, maps and unknown fields are refused. `tests/vectors/canonical.json` holds examples.
+"""
+
+import hashlib
+import unicodedata
+from typing import Final
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+PREFIX: Final = b"cotally/v1/"
+MAX_DEPTH: Final = 64
+
+_SIGNED: Final = {
+    FieldDescriptor.TYPE_SINT64, FieldDescriptor.TYPE_SINT32,
+    FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_INT32,
+}
+_UNSIGNED: Final = {
+    FieldDescriptor.TYPE_UINT64, FieldDescriptor.TYPE_UINT32,
+    FieldDescriptor.TYPE_BOOL, FieldDescriptor.TYPE_ENUM,
+}
+
+
+class NotCanonical(ValueError):
+    """A message that has no canonical encoding: unknown fields, text not NFC, nested too deeply."""
+
+
+def canonical(message: Message, depth: int = 0) -> bytes:
+    """Return the canonical bytes of *message*; raise NotCanonical where it has none."""
+    if depth > MAX_DEPTH:
+        raise NotCanonical(f"{message.DESCRIPTOR.name} is nested more than {MAX_DEPTH} deep")
+    if len(UnknownFieldSet(message)):
+        raise NotCanonical(f"{message.DESCRIPTOR.name} holds unknown fields")
+    out = bytearray()
+    for field, value in sorted(message.ListFields(), key=lambda pair: pair[0].number):
+        elements = value if field.is_repeated else [value]
+        out += field.number.to_bytes(4, "big") + len(elements).to_bytes(4, "big")
+        for element in elements:
+            out += _element(field, element, depth)
+    return bytes(out)
+
+
+def _element(field: FieldDescriptor, value: object, depth: int) -> bytes:
+    if isinstance(value, Message):
+        return _sized(canonical(value, depth + 1))
+    if isinstance(value, str):
+        if not unicodedata.is_normalized("NFC", value):
+            raise NotCanonical(f"{field.full_name} is not NFC text")
+        return _sized(value.encode())
+    if isinstance(value, bytes):
+        return _sized(value)
+    if isinstance(value, int) and field.type in _SIGNED:
+        return value.to_bytes(8, "big", signed=True)
+    if isinstance(value, int) and field.type in _UNSIGNED:
+        return value.to_bytes(8, "big")
+    raise NotCanonical(f"{field.full_name} has a type without canonical encoding")
+
+
+def _sized(data: bytes) -> bytes:
+    return len(data).to_bytes(8, "big") + data
+
+
+def digest(domain: str, message: Message) -> bytes:
+    """Return SHA-256 over domain and canonical bytes: 32 bytes that name *message*."""
+    return hashlib.sha256(to_sign(domain, message)).digest()
+
+
+def to_sign(domain: str, message: Message) -> bytes:
+    """Return the bytes that a signature of *message* covers."""
+    return PREFIX + domain.encode() + b"\0" + canonical(message)

@@ -1,0 +1,1 @@
+"""The roles of a federation: node, coordinator, key holder, and what they stand on."""

@@ -1,0 +1,1 @@
+"""What the layers above speak of: queries, catalogs, plans. Plain values, nothing imported."""

@@ -1,0 +1,92 @@
+"""What the departments publish about their holdings: tables, columns, bounds, code lists."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from fractions import Fraction
+
+OTHER = "other"  # the key of the cell for NULL and unlisted codes
+
+
+class ColumnType(StrEnum):
+    """How a column is read and bounded."""
+
+    INTEGER = "integer"
+    FLOAT = "float"
+    CATEGORY = "category"
+    DATE = "date"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. Bounds are exact; a float column also has a resolution.
+
+    `codes`, `other` and `integer_codes` belong to categories, `first` and `last` to dates,
+    `lower` and `upper` to numbers. Unused fields keep their defaults.
+    """
+
+    name: str
+    type: ColumnType
+    nullable: bool = True
+    lower: Fraction = Fraction(0)
+    upper: Fraction = Fraction(0)
+    resolution: Fraction = Fraction(1)
+    first: date = date.min
+    last: date = date.max
+    codes: tuple[str, ...] = ()
+    other: bool = False
+    integer_codes: bool = False
+
+    @property
+    def is_number(self) -> bool:
+        """True for columns that can be summed."""
+        return self.type in (ColumnType.INTEGER, ColumnType.FLOAT)
+
+    @property
+    def units(self) -> int:
+        """M: the largest encoded unit; units run from 0 (at `lower`) to M (at `upper`).
+
+        >>> Column("x", ColumnType.FLOAT, upper=Fraction(10), resolution=Fraction(1, 2)).units
+        20
+        """
+        return int((self.upper - self.lower) / self.resolution)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Public cells of a category in publication order, `other` last where declared."""
+        return (*self.codes, OTHER) if self.other else self.codes
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One joint table: who holds it, whose privacy it concerns, and its contribution bounds."""
+
+    name: str
+    population: str
+    unit: str | None  # the unit column; None: one row is one privacy unit
+    overlap: int  # m
+    rows_per_person: int  # k, per group
+    groups_per_person: int  # g
+    expected_people: int
+    max_people: int
+    min_departments: int
+    vintage: str
+    columns: tuple[Column, ...]
+    holders: tuple[str, ...]  # sorted
+
+    def column(self, name: str) -> Column | None:
+        """The column called *name*, or None. The unit column is not among them unless declared."""
+        return next((c for c in self.columns if c.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Every table of a federation."""
+
+    federation: str
+    epoch: int
+    tables: tuple[Table, ...]
+
+    def table(self, name: str) -> Table | None:
+        """The table called *name*, or None."""
+        return next((t for t in self.tables if t.name == name), None)

@@ -1,0 +1,96 @@
+"""What is computed from query, catalog and roster alone: layout, noise, price, packing, time."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+from .query import Mechanism
+
+PICO = 10**12  # pico-rho in one rho
+
+
+class BlockKind(StrEnum):
+    """What one coordinate of a block sums, over the rows that WHERE keeps."""
+
+    COUNT = "count"
+    SUM = "sum"
+    CENTRED_SUM = "centred_sum"
+
+
+@dataclass(frozen=True, slots=True)
+class Dyadic:
+    """mantissa * 2**exponent with an odd mantissa below 2**53: exact as a float and on the wire."""
+
+    mantissa: int
+    exponent: int
+
+    def fraction(self) -> Fraction:
+        """The exact value."""
+        return Fraction(self.mantissa) * Fraction(2) ** self.exponent
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Coordinates, one per group, that share one sensitivity and one noise scale.
+
+    A row's unit u (0..M) counts for `factor * u + shift` before averaging over a person, so that
+    integer * step + centre * rows is the value in the column's terms. The refined integer is
+    `refinement` times the person-level integer.
+    """
+
+    kind: BlockKind
+    column: str  # empty: rows
+    offset: int  # of the first coordinate in the vector
+    cells: int
+    factor: int  # integer worth of one unit; 0 for COUNT
+    shift: int  # integer worth of a row at `lower`; 1 for COUNT
+    step: Fraction  # value of integer 1 in the column's terms
+    centre: Fraction  # value per row that was subtracted; 0 unless CENTRED_SUM
+    refinement: int
+    low: int  # caps of one department's refined, un-noised integer
+    high: int
+    l1: int  # sensitivity of the refined block, overlap included
+    l2_squared: int
+    scale: Dyadic  # of one department's noise share, in refined integers
+    pico_rho: int
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How a noised vector lies in ciphertexts: slot i of ciphertext j is coordinate j*slots+i."""
+
+    slot_bits: int
+    slots: int
+    ciphertexts: int
+    bias: int  # added to each coordinate by each department
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything public about one measurement. All parties compute it and compare."""
+
+    blocks: tuple[Block, ...]
+    mechanism: Mechanism
+    honest: int  # h
+    pico_rho: int
+    epsilon: Fraction | None  # pure epsilon under Laplace
+    packing: Packing
+    answer_ms: int  # D
+    population: str
+    minimum: int
+
+    @property
+    def coordinates(self) -> int:
+        """Length of the vector."""
+        return sum(b.cells for b in self.blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a plan needs to know of the roster's policy and key."""
+
+    colluding: int  # c
+    delta: Fraction
+    tick_ms: int
+    round_ms: int
+    modulus_bits: int
