@@ -114,6 +114,8 @@ class Block(google.protobuf.message.Message):
     L2_SQUARED_FIELD_NUMBER: builtins.int
     SCALE_FIELD_NUMBER: builtins.int
     PICO_RHO_FIELD_NUMBER: builtins.int
+    FACTOR_FIELD_NUMBER: builtins.int
+    SHIFT_FIELD_NUMBER: builtins.int
     kind: Global___BlockKind.ValueType
     column: builtins.str
     offset: builtins.int
@@ -135,6 +137,9 @@ class Block(google.protobuf.message.Message):
     """integer: squared L2 sensitivity, m included, refined"""
     pico_rho: builtins.int
     """price of the block"""
+    factor: builtins.int
+    """a row's integer is factor * unit + shift, with unit 0..M"""
+    shift: builtins.int
     @property
     def scale(self) -> Global___Dyadic:
         """of one department's noise share (standard deviation or Laplace b)"""
@@ -155,9 +160,11 @@ class Block(google.protobuf.message.Message):
         l2_squared: builtins.str = ...,
         scale: Global___Dyadic | None = ...,
         pico_rho: builtins.int = ...,
+        factor: builtins.int = ...,
+        shift: builtins.int = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["scale", b"scale"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cells", b"cells", "centre", b"centre", "column", b"column", "high", b"high", "kind", b"kind", "l1", b"l1", "l2_squared", b"l2_squared", "low", b"low", "offset", b"offset", "pico_rho", b"pico_rho", "refinement", b"refinement", "scale", b"scale", "step", b"step"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cells", b"cells", "centre", b"centre", "column", b"column", "factor", b"factor", "high", b"high", "kind", b"kind", "l1", b"l1", "l2_squared", b"l2_squared", "low", b"low", "offset", b"offset", "pico_rho", b"pico_rho", "refinement", b"refinement", "scale", b"scale", "shift", b"shift", "step", b"step"]) -> None: ...
 
 Global___Block: typing_extensions.TypeAlias = Block
 

@@ -1,0 +1,1 @@
+"""What SQL and the fluent interface share: a draft, and its resolution against the catalog."""

@@ -1,0 +1,134 @@
+"""What cotally's SQL leaves out, by the token that gives it away: its name, and what to do instead.
+
+This gate exists for the sake of clear messages with exact places. Safety does not rest on it: after
+it, `select` and `where` let nothing pass that they do not know.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from cotally.v1.refusals import Refusal, Refused
+from sqlglot import Token
+
+from ..question.names import echo
+from ..question.privacy import EXAMPLE
+from .source import Source, kind
+
+_ONE_TABLE: Final = "a question reads one table"
+_COMPARE: Final = "compare with =, <>, <, <=, >, >=, BETWEEN or IN"
+_SORT: Final = "sort or cut the released result instead"
+_BARE: Final = "write names and values directly"
+
+_TOKENS: Final[dict[str, tuple[str, str]]] = {
+    **dict.fromkeys(("UNION", "EXCEPT", "INTERSECT"), ("{}", "ask two questions")),
+    **dict.fromkeys(("JOIN", "STRAIGHT_JOIN", "LATERAL", "USING", "ON"), ("{}", _ONE_TABLE)),
+    **dict.fromkeys(("ORDER_BY", "LIMIT", "OFFSET", "FETCH", "SORT_BY"), ("{}", _SORT)),
+    **dict.fromkeys(("LIKE", "ILIKE", "RLIKE", "SIMILAR_TO", "GLOB", "NULLSAFE_EQ", "XOR"), ("{}", _COMPARE)),
+    **dict.fromkeys(("PLUS", "SLASH", "MOD", "DIV", "DPIPE", "CARET", "PIPE", "AMP", "TILDE", "HASH"),
+                    ("the operator {}", _BARE)),
+    **dict.fromkeys(("PLACEHOLDER", "PARAMETER", "COLON"), ("a parameter ({})", "write the value itself")),
+    **dict.fromkeys(("HEX_STRING", "BIT_STRING", "BYTE_STRING", "NATIONAL_STRING", "RAW_STRING",
+                     "HEREDOC_STRING", "UNICODE_STRING", "NATIONAL_RAW_STRING"),
+                    ("a text with a prefix", "write it in plain single quotes")),
+    **dict.fromkeys(("L_BRACKET", "L_BRACE", "BLOCK_START", "UNKNOWN"), ("{}", _BARE)),
+    "HAVING": ("HAVING", "every group is released; filter the result instead"),
+    "QUALIFY": ("QUALIFY", "filter the result instead"),
+    "DCOLON": ("a cast (::)", "every column is used with its declared type"),
+    "HINT": ("a hint", "leave it out"),
+    "WITH": ("WITH", _ONE_TABLE),
+    "VALUES": ("VALUES", _ONE_TABLE),
+    "INTO": ("INTO", "save the release instead"),
+    "TABLE_SAMPLE": ("TABLESAMPLE", "every row counts"),
+    "GROUPING_SETS": ("GROUPING SETS", "ask one question per grouping"),
+    "CLUSTER_BY": ("CLUSTER BY", "leave it out"),
+    "DISTRIBUTE_BY": ("DISTRIBUTE BY", "leave it out"),
+}
+_JOIN_WORDS: Final = {"LEFT", "RIGHT", "FULL", "INNER", "OUTER", "CROSS", "NATURAL", "SEMI", "ANTI", "ASOF"}
+
+_CALLS: Final[dict[str, tuple[str, str]]] = {
+    **dict.fromkeys(("CAST", "TRY_CAST", "SAFE_CAST", "CONVERT"),
+                    ("a cast ({})", "every column is used with its declared type")),
+    **dict.fromkeys(("ANY", "ALL", "SOME", "EXISTS"), ("{}", "it needs a subquery; compare with a list: IN")),
+    **dict.fromkeys(("ROLLUP", "CUBE"), ("{}", "ask one question per grouping")),
+    "OVER": ("a window function (OVER)", "use GROUP BY"),
+    "FILTER": ("FILTER", "put the condition into WHERE"),
+    "MEAN": ("function MEAN", "write AVG"),
+    "TOTAL": ("function TOTAL", "write SUM"),
+}
+_AGGREGATES: Final = {"COUNT", "SUM", "AVG"}
+_BEFORE_PARENTHESIS: Final = {
+    "SELECT", "FROM", "WHERE", "GROUP_BY", "AND", "OR", "NOT", "IN", "BETWEEN", "IS", "ALIAS", "COMMA",
+    "L_PAREN", "R_PAREN", "EQ", "NEQ", "LT", "LTE", "GT", "GTE", "DASH", "STAR", "NUMBER", "STRING", "DOT",
+}
+FORM: Final = "SELECT keys, aggregates FROM table [WHERE ...] [GROUP BY keys] WITH PRIVACY (...)"
+
+
+def unsupported(construct: str, help_: str, at: str) -> Refused:
+    """Return the refusal of *construct*, with the nearest help."""
+    return Refused(Refusal.UNSUPPORTED, f"{construct} is not supported: {help_}{at}")
+
+
+def refuse_constructs(source: Source, tokens: Sequence[Token]) -> None:
+    """Raise Refused UNSUPPORTED for the first token of a construct that cotally does not speak."""
+    if not tokens:
+        raise Refused(Refusal.MALFORMED, f"the question has no SELECT: the form is {FORM}")
+    _refuse_other_statements(source, tokens)
+    for index, token in enumerate(tokens):
+        name = kind(token)
+        at = source.at(token.start)
+        if name == "SELECT" and index:
+            raise unsupported("a subquery", _ONE_TABLE, at)
+        if name == "DISTINCT":
+            raise unsupported(_distinct(tokens, index), "cotally counts rows, bounded per person", at)
+        if name == "SEMICOLON":
+            raise unsupported("a second statement", "ask one question at a time; the privacy clause belongs"
+                              " before the semicolon", source.at(token.start))
+        if name in _TOKENS and not _is_part(tokens, index):
+            construct, help_ = _TOKENS[name]
+            start = _first_join_word(tokens, index) if name == "JOIN" else token
+            raise unsupported(construct.format(echo(token.text.upper())), help_, source.at(start.start))
+        if name == "VAR" and token.text.startswith("$"):
+            raise unsupported(f"a parameter ({echo(token.text)})", "write the value itself", at)
+        if index + 1 < len(tokens) and kind(tokens[index + 1]) == "L_PAREN":
+            _refuse_call(source, token)
+
+
+def _refuse_other_statements(source: Source, tokens: Sequence[Token]) -> None:
+    first = tokens[0]
+    at = source.at(first.start)
+    if kind(first) == "WITH":
+        raise unsupported("a common table expression (WITH)", _ONE_TABLE, at)
+    if kind(first) in ("L_PAREN", "FROM"):
+        raise unsupported(f"a question that begins with {first.text}", f"the form is {FORM}", at)
+    if kind(first) != "SELECT":
+        word = echo(source.raw(first).upper())
+        raise unsupported(f"a statement that begins with {word}", f"the form is {FORM}", at)
+
+
+def _distinct(tokens: Sequence[Token], index: int) -> str:
+    if index > 1 and kind(tokens[index - 1]) == "L_PAREN" and tokens[index - 2].text.isalpha():
+        return f"DISTINCT inside {tokens[index - 2].text.upper()}"
+    return "SELECT DISTINCT" if index == 1 else "DISTINCT"
+
+
+def _is_part(tokens: Sequence[Token], index: int) -> bool:
+    """True for a keyword that is a name here because a dot joins it to another, as in people.limit."""
+    return index > 0 and kind(tokens[index - 1]) == "DOT" and tokens[index].text.isidentifier()
+
+
+def _first_join_word(tokens: Sequence[Token], index: int) -> Token:
+    while index > 0 and kind(tokens[index - 1]) in _JOIN_WORDS:
+        index -= 1
+    return tokens[index]
+
+
+def _refuse_call(source: Source, token: Token) -> None:
+    word = token.text.upper()
+    if kind(token) in _BEFORE_PARENTHESIS or word in _AGGREGATES:
+        return
+    at = source.at(token.start)
+    if word == "PRIVACY":
+        raise Refused(Refusal.BAD_PRIVACY, f"the privacy clause begins with WITH: write {EXAMPLE}{at}")
+    default = (f"function {echo(word)}", "cotally answers COUNT(*), COUNT(c), SUM(c) and AVG(c)")
+    construct, help_ = _CALLS.get(word, default)
+    raise unsupported(construct.format(word), help_, at)

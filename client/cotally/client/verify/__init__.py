@@ -1,0 +1,1 @@
+"""Offline verification of a release: everything is recomputed from the bundle and one pinned fingerprint."""

@@ -1,0 +1,141 @@
+"""What a plan claims about itself, re-checked without a planner: layout, noise against price, packing.
+
+The nodes and key holders of the round compared the plan with their own calculation; these checks catch
+a plan that is wrong on its face even if all of them were hostile.
+"""
+
+import math
+import re
+from fractions import Fraction
+from itertools import pairwise
+from typing import Final
+
+from cotally.v1 import catalog_pb2, query_pb2, roster_pb2, round_pb2
+from cotally.v1.refusals import Refusal, Refused
+
+PICO: Final = 10**12  # pico-rho in one rho
+_MAX_EXPONENT: Final = 1074
+# No exponents: "1e999999999" is short to write and long to compute.
+_NUMBER: Final = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400}|/0{0,9}[1-9][0-9]{0,400})?")
+
+
+def key_cells(column: catalog_pb2.Column) -> tuple[str, ...]:
+    """Return a category's public cells in publication order, `other` last where declared."""
+    return (*column.codes, "other") if column.other else tuple(column.codes)
+
+
+def column_of(table: catalog_pb2.Table, name: str) -> catalog_pb2.Column:
+    """Return the column called *name*; refuse an unknown one."""
+    for column in table.columns:
+        if column.name == name:
+            return column
+    raise Refused(Refusal.UNKNOWN_NAME, f"table {table.name!r} has no column {name!r}")
+
+
+def groups(query: query_pb2.Query, table: catalog_pb2.Table) -> int:
+    """Return the number of groups: the product of the key columns' cells, 1 without keys."""
+    return math.prod(len(key_cells(column_of(table, key))) for key in query.keys)
+
+
+def scale_of(block: round_pb2.Block) -> Fraction:
+    """Return the noise scale of one department's share, exactly; refuse 0 and what no float could hold."""
+    if block.scale.mantissa == 0 or abs(block.scale.exponent) > _MAX_EXPONENT:
+        raise Refused(Refusal.BAD_PROOF, "the plan has a block without usable noise")
+    return Fraction(block.scale.mantissa) * Fraction(2) ** block.scale.exponent
+
+
+def rational(text: str, what: str) -> Fraction:
+    """Return the number that *text* writes as "a/b" or a decimal; refuse anything else."""
+    if _NUMBER.fullmatch(text) is None:
+        raise Refused(Refusal.MALFORMED, f"the plan's {what} is not a number")
+    return Fraction(text)
+
+
+def check_plan(
+    plan: round_pb2.Plan, query: query_pb2.Query, table: catalog_pb2.Table, policy: roster_pb2.Policy,
+    modulus_bits: int,
+) -> None:
+    """Refuse a plan that contradicts catalog, policy or itself.
+
+    - The question names each result once and has a confidence.
+    - Blocks lie one after the other and have one coordinate per group.
+    - The block prices add up to no more than the release's (each was rounded up by less than one).
+    - h counts the minimum's departments less those that may collude; 1 where one department holds all.
+    - Every block's noise buys at least the privacy that its price states.
+    - The slots hold every coordinate and fit the modulus.
+    """
+    _check_question(query)
+    _check_layout(plan, groups(query, table))
+    if plan.population != table.population or plan.mechanism != query.privacy.mechanism:
+        raise Refused(Refusal.PLAN_MISMATCH, "the plan has another population or mechanism than the question")
+    if sum(block.pico_rho for block in plan.blocks) > plan.pico_rho + len(plan.blocks):
+        raise Refused(Refusal.PLAN_MISMATCH, "the plan's blocks cost more than the release")
+    _check_honest(plan, table, policy)
+    for block in plan.blocks:
+        _check_price(plan, block)
+    if plan.mechanism == query_pb2.MECHANISM_LAPLACE:
+        spent = sum(rational(block.l1, "sensitivity") / scale_of(block) for block in plan.blocks)
+        # The stated decimal may have been cut after many digits.
+        if spent > rational(plan.epsilon, "epsilon") * (1 + Fraction(1, PICO)):
+            raise Refused(Refusal.BAD_PROOF, "the plan's Laplace noise is too small for its epsilon")
+    _check_packing(plan, modulus_bits)
+
+
+def _check_question(query: query_pb2.Query) -> None:
+    aliases = [statistic.alias for statistic in query.statistics]
+    if not aliases or len({*aliases, *query.keys}) != len(aliases) + len(query.keys):
+        raise Refused(Refusal.MALFORMED, "the question names no statistic, or one name twice")
+    if not 0 < rational(query.privacy.confidence, "confidence") < 1:
+        raise Refused(Refusal.BAD_PRIVACY, "the question's confidence does not lie between 0 and 1")
+
+
+def _check_layout(plan: round_pb2.Plan, cells: int) -> None:
+    if not plan.blocks or any(block.cells != cells for block in plan.blocks):
+        raise Refused(Refusal.PLAN_MISMATCH, f"the plan's blocks do not have the question's {cells} cells")
+    ends = [(block.offset, block.offset + block.cells) for block in plan.blocks]
+    if ends[0][0] != 0 or any(before[1] != after[0] for before, after in pairwise(ends)):
+        raise Refused(Refusal.PLAN_MISMATCH, "the plan's blocks do not lie one after the other")
+    if len({(block.kind, block.column) for block in plan.blocks}) != len(plan.blocks):
+        raise Refused(Refusal.PLAN_MISMATCH, "the plan measures a block twice")
+    if any(block.refinement < 1 for block in plan.blocks):
+        raise Refused(Refusal.MALFORMED, "the plan has a block of refinement 0")
+
+
+def _check_honest(plan: round_pb2.Plan, table: catalog_pb2.Table, policy: roster_pb2.Policy) -> None:
+    if plan.minimum < table.min_departments:
+        raise Refused(Refusal.PLAN_MISMATCH, f"the plan's minimum is below that of table {table.name!r}")
+    alone = len(table.holders) == 1
+    limit = 1 if alone else plan.minimum - policy.colluding
+    if not 1 <= plan.honest <= limit:
+        raise Refused(Refusal.BAD_PROOF, "the plan counts on more honest noise shares than the policy allows")
+
+
+def _check_price(plan: round_pb2.Plan, block: round_pb2.Block) -> None:
+    """Refuse a block whose noise is smaller than its price says.
+
+    Gaussian: h shares of variance s^2 give rho = L2^2 / (2 h s^2) (Bun and Steinke 2016), exactly.
+    Laplace: e = L1 / b costs at least the divergence e + exp(-e) - 1 of two Laplace distributions.
+    """
+    scale = scale_of(block)
+    if plan.mechanism == query_pb2.MECHANISM_GAUSSIAN:
+        due = rational(block.l2_squared, "sensitivity") * PICO / (2 * plan.honest * scale * scale)
+    else:
+        epsilon = min(float(rational(block.l1, "sensitivity") / scale), 1e6)
+        least = epsilon + math.expm1(-epsilon)
+        due = Fraction(max(0.0, least * (1 - 1e-6) - 1e-15) * PICO)
+    if due <= 0 or block.pico_rho < due:
+        name = block.column or "rows"
+        raise Refused(Refusal.BAD_PROOF, f"the noise on {name!r} is too small for its price")
+
+
+def _check_packing(plan: round_pb2.Plan, modulus_bits: int) -> None:
+    packing = plan.packing
+    coordinates = sum(block.cells for block in plan.blocks)
+    fits = (
+        packing.slots >= 1 and packing.slot_bits >= 1
+        and packing.slots * packing.slot_bits < modulus_bits
+        and packing.ciphertexts == -(-coordinates // packing.slots)
+        and packing.bias < 1 << packing.slot_bits
+    )
+    if not fits:
+        raise Refused(Refusal.PLAN_MISMATCH, "the plan's packing does not hold its coordinates")

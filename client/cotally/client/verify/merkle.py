@@ -1,0 +1,85 @@
+"""Hashes and proofs of the audit log's Merkle tree (RFC 6962; checks as in RFC 9162, section 2.1)."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+
+def leaf_hash(data: bytes) -> bytes:
+    """Return the hash of one leaf: SHA-256(0x00 || data)."""
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return the hash of an inner node: SHA-256(0x01 || left || right)."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def root(leaves: Iterable[bytes]) -> bytes:
+    """Return the tree's root over *leaves*, which are leaf hashes in order.
+
+    >>> root([]).hex()[:8]
+    'e3b0c442'
+    """
+    peaks: list[tuple[int, bytes]] = []  # (height, hash) of perfect subtrees, heights falling
+    for leaf in leaves:
+        height, value = 0, leaf
+        while peaks and peaks[-1][0] == height:
+            height, value = height + 1, node_hash(peaks.pop()[1], value)
+        peaks.append((height, value))
+    if not peaks:
+        return hashlib.sha256(b"").digest()
+    value = peaks.pop()[1]
+    while peaks:
+        value = node_hash(peaks.pop()[1], value)
+    return value
+
+
+def verify_inclusion(
+    leaf: bytes, index: int, size: int, path: Sequence[bytes], expected_root: bytes,
+) -> bool:
+    """Return whether *path* proves the leaf hash *leaf* at *index* in the tree of *size* leaves."""
+    if not 0 <= index < size:
+        return False
+    position, last, value = index, size - 1, leaf
+    for sibling in path:
+        if last == 0:
+            return False
+        if position & 1 or position == last:
+            value = node_hash(sibling, value)
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            value = node_hash(value, sibling)
+        position, last = position >> 1, last >> 1
+    return last == 0 and value == expected_root
+
+
+def verify_consistency(
+    first: int, second: int, path: Sequence[bytes], first_root: bytes, second_root: bytes,
+) -> bool:
+    """Return whether *path* proves that the tree of *second* leaves extends that of *first* leaves.
+
+    An empty first tree proves nothing and is not accepted.
+    """
+    if not 0 < first <= second:
+        return False
+    if first == second:
+        return not path and first_root == second_root
+    proof = list(path) if first & (first - 1) else [first_root, *path]
+    if not proof:
+        return False
+    position, last = first - 1, second - 1
+    while position & 1:
+        position, last = position >> 1, last >> 1
+    old = new = proof[0]
+    for sibling in proof[1:]:
+        if last == 0:
+            return False
+        if position & 1 or position == last:
+            old, new = node_hash(sibling, old), node_hash(sibling, new)
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            new = node_hash(new, sibling)
+        position, last = position >> 1, last >> 1
+    return last == 0 and old == first_root and new == second_root

@@ -1,0 +1,279 @@
+"""Follows the audit log from its first entry: what a witness must know before it cosigns or decrypts.
+
+Rules:
+
+- Entry 0 is the genesis leaf of the pinned roster (federation, roster, catalog, key, budgets); no
+  other entry is. An entry without a leaf, or without canonical bytes, is refused.
+- The log grows only at its end, under a checkpoint of this federation that the coordinator signed,
+  whose size and root are those of everything folded so far and the new entries. Otherwise nothing
+  changes. One tree, therefore one root per size: two are never cosigned.
+- The first transcript leaf of a round is admitted by all filters or refused for ever (`filters`).
+- A roster leaf carries each member's ledger links, which must continue that node's known chain and
+  end in the entry that reserves this round (`chain`). A node whose links do not is recorded as
+  forked, its chain stays as it was, and none of its links is believed again.
+- The first roster leaf of a round says which frozen roster was logged.
+- A dead leaf marks its round; it gives nothing back.
+- Announcement and release leaves are only hashed.
+"""
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cotally.v1 import log_pb2, roster_pb2, round_pb2
+from cotally.v1.canonical import NotCanonical, canonical, digest
+from cotally.v1.refusals import Misconfigured, Refusal, Refused
+
+from .chain import Chain
+from .checkpoint import check_signed, cosign_bytes
+from .filters import POPULATION, Filters
+from .merkle import HASH_BYTES, Tree, leaf_hash
+
+_DUMP_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the first transcript leaf of a round said, and what came of it."""
+
+    index: int  # in the log
+    leaf: bytes  # digest("leaf", TranscriptLeaf)
+    admitted: bool
+
+
+def entry_hash(entry: log_pb2.LogEntry) -> bytes:
+    """Return the Merkle leaf hash of a log entry; refuse (MALFORMED) one without canonical bytes."""
+    try:
+        return leaf_hash(canonical(entry))
+    except NotCanonical as error:
+        raise Refused(Refusal.MALFORMED, f"a log entry is not canonical: {error}") from error
+
+
+def genesis(charter: roster_pb2.Charter) -> log_pb2.LogEntry:
+    """Return the entry with which the log of this federation must begin."""
+    roster = charter.roster
+    return log_pb2.LogEntry(genesis=log_pb2.GenesisLeaf(
+        federation=roster.federation, roster=digest("roster", roster), catalog=roster.catalog,
+        public_key=roster.public_key, budgets=roster.policy.budgets,
+    ))
+
+
+class Follower:
+    """A fold over the log by the rules above. Build it only from a charter whose digests were checked."""
+
+    def __init__(self, charter: roster_pb2.Charter) -> None:
+        self._charter = charter
+        self._genesis = canonical(genesis(charter))
+        self._tree = Tree()
+        self._filters = Filters(charter.roster.policy.budgets)
+        self._rounds: dict[bytes, Admission] = {}
+        self._frozen: dict[bytes, bytes] = {}
+        self._dead: set[bytes] = set()
+        self._chains: dict[str, Chain] = {}
+        self._forked: set[str] = set()
+
+    # Growth
+
+    def extend(
+        self, first: int, entries: Sequence[log_pb2.LogEntry], checkpoint: log_pb2.Checkpoint
+    ) -> bytes:
+        """Fold *entries*, which start at index *first*, and return the bytes that a witness signs.
+
+        No entries, under a checkpoint of the present size, returns those bytes again. Raises Refused
+        and changes nothing: OUT_OF_ORDER (does not start where this ends), MALFORMED, CREDENTIALS
+        (checkpoint not signed), EQUIVOCATION (another log, genesis, size or root).
+        """
+        if first != self.size:
+            raise Refused(Refusal.OUT_OF_ORDER, f"log entries from {first} were sent, {self.size} is next")
+        size, root = check_signed(self._charter, checkpoint)
+        hashes = self._check(entries)
+        frontier = self._tree.frontier()
+        for hash_ in hashes:
+            frontier.append(hash_)
+        if not frontier.size:
+            raise Refused(Refusal.OUT_OF_ORDER, "an empty log is not cosigned")
+        if (frontier.size, frontier.root()) != (size, root):
+            raise Refused(
+                Refusal.EQUIVOCATION, f"the checkpoint at size {size} is not of the log that was sent to us"
+            )
+        self._fold(entries, hashes)
+        return cosign_bytes(checkpoint.text)
+
+    def fold(self, entries: Sequence[log_pb2.LogEntry]) -> None:
+        """Fold entries that need no checkpoint: one's own log, or what was verified before."""
+        self._fold(entries, self._check(entries))
+
+    def _check(self, entries: Iterable[log_pb2.LogEntry]) -> list[bytes]:
+        """The leaf hashes of entries that may come next. After this, folding them cannot be refused."""
+        hashes = []
+        for index, entry in enumerate(entries, start=self.size):
+            kind = entry.WhichOneof("leaf")
+            if kind is None:
+                raise Refused(Refusal.MALFORMED, f"log entry {index} holds nothing that we know")
+            hashes.append(entry_hash(entry))
+            if index == 0 and canonical(entry) != self._genesis:
+                raise Refused(Refusal.EQUIVOCATION, "the log does not begin with the pinned roster")
+            if index > 0 and kind == "genesis":
+                raise Refused(Refusal.EQUIVOCATION, f"log entry {index} begins the log a second time")
+            if kind != "genesis" and not getattr(entry, kind).round:
+                raise Refused(Refusal.MALFORMED, f"log entry {index} names no round")
+        return hashes
+
+    def _fold(self, entries: Sequence[log_pb2.LogEntry], hashes: Sequence[bytes]) -> None:
+        for entry, hash_ in zip(entries, hashes, strict=True):
+            kind = entry.WhichOneof("leaf")
+            if kind == "roster":
+                self._fold_roster(entry.roster)
+            elif kind == "transcript":
+                self._fold_transcript(entry.transcript)
+            elif kind == "dead":
+                self._dead.add(entry.dead.round)
+            self._tree.append(hash_)
+
+    def _fold_transcript(self, leaf: log_pb2.TranscriptLeaf) -> None:
+        if leaf.round in self._rounds:
+            return
+        admitted = self._filters.admit(leaf.population, leaf.analyst, leaf.pico_rho)
+        self._rounds[leaf.round] = Admission(self.size, digest("leaf", leaf), admitted)
+
+    def _fold_roster(self, leaf: log_pb2.RosterLeaf) -> None:
+        self._frozen.setdefault(leaf.round, leaf.frozen)
+        for ledger in leaf.ledgers:
+            if ledger.node in self._forked:
+                continue
+            chain = self._chains.setdefault(ledger.node, Chain(ledger.node))
+            try:
+                chain.extend(ledger.links, leaf.round)
+            except Refused:
+                self._forked.add(ledger.node)
+
+    # The log
+
+    @property
+    def size(self) -> int:
+        """Number of entries folded."""
+        return self._tree.size
+
+    def root_at(self, size: int) -> bytes | None:
+        """Return the root at any size up to the present one; None beyond."""
+        return self._tree.root(size) if 0 <= size <= self.size else None
+
+    # Rounds and filters
+
+    def admits(self, round_: bytes) -> bool:
+        """True iff the round's first transcript leaf was admitted."""
+        known = self._rounds.get(round_)
+        return known is not None and known.admitted
+
+    def transcript_index(self, round_: bytes) -> int | None:
+        """Return the index of the round's first transcript leaf, or None."""
+        known = self._rounds.get(round_)
+        return None if known is None else known.index
+
+    def transcript_hash(self, round_: bytes) -> bytes | None:
+        """Return digest("leaf", TranscriptLeaf) of the round's first transcript leaf, or None."""
+        known = self._rounds.get(round_)
+        return None if known is None else known.leaf
+
+    def frozen(self, round_: bytes) -> bytes | None:
+        """Return the digest of the frozen roster that was logged first for the round, or None."""
+        return self._frozen.get(round_)
+
+    def is_dead(self, round_: bytes) -> bool:
+        """True iff the log declares the round dead."""
+        return round_ in self._dead
+
+    def would_admit(self, population: str, analyst: str, price: int) -> bool:
+        """True iff a transcript leaf with these fields would be admitted as the next entry."""
+        try:
+            self._filters.check(population, analyst, price)
+        except Refused:
+            return False
+        return True
+
+    def check_filters(self, population: str, analyst: str, price: int) -> None:
+        """Refuse (BUDGET_SPENT), naming the filter and what is left, what `would_admit` denies."""
+        self._filters.check(population, analyst, price)
+
+    def spent(self, population: str, analyst: str = POPULATION) -> int:
+        """Return the pico-rho admitted so far, of the population or of one analyst in it."""
+        return self._filters.spent(population, analyst)
+
+    def left(self, population: str, analyst: str = POPULATION) -> int | None:
+        """Return the pico-rho that this filter still admits; None without limit."""
+        return self._filters.left(population, analyst)
+
+    # Ledgers
+
+    @property
+    def forked(self) -> frozenset[str]:
+        """Nodes whose logged ledger links contradict each other."""
+        return frozenset(self._forked)
+
+    def last_link(self, node: str) -> tuple[int, bytes] | None:
+        """Return (length, hash) of the last logged entry of *node*'s ledger, or None."""
+        chain = self._chains.get(node)
+        return (len(chain.hashes), chain.hashes[-1]) if chain and chain.hashes else None
+
+    def check_links(
+        self, node: str, links: Sequence[round_pb2.LedgerEntry], round_: bytes, population: str, price: int
+    ) -> None:
+        """Refuse links that do not continue *node*'s logged chain up to the reservation of this very round.
+
+        Changes nothing. Raises Refused: EQUIVOCATION (fork, or another round), STEPPED_BACK (a chain
+        shorter than the logged one, with unknown entries), PLAN_MISMATCH (another price or
+        population), MALFORMED, and BUDGET_SPENT, REPLAYED, OUT_OF_ORDER for a chain that breaks its
+        own rules.
+        """
+        if node in self._forked:
+            raise Refused(Refusal.EQUIVOCATION, f"the log holds a fork of {node}'s ledger")
+        self._chains.get(node, Chain(node)).check(links, round_)
+        if (links[-1].population, links[-1].pico_rho) != (population, price):
+            raise Refused(Refusal.PLAN_MISMATCH, f"{node}'s ledger reserves another price than the round's")
+
+    # Persistence
+
+    def dump(self) -> bytes:
+        """Return the whole state as JSON; `load` reads it."""
+        return json.dumps({
+            "version": _DUMP_VERSION,
+            "roster": digest("roster", self._charter.roster).hex(),
+            "leaves": base64.b64encode(b"".join(self._tree.leaves())).decode(),
+            "admitted": self._filters.dump(),
+            "rounds": [[r.hex(), a.index, a.leaf.hex(), a.admitted] for r, a in self._rounds.items()],
+            "frozen": [[r.hex(), f.hex()] for r, f in self._frozen.items()],
+            "dead": sorted(r.hex() for r in self._dead),
+            "chains": {node: chain.dump() for node, chain in self._chains.items()},
+            "forked": sorted(self._forked),
+        }).encode()
+
+    @classmethod
+    def load(cls, data: bytes, charter: roster_pb2.Charter) -> "Follower":
+        """Return the follower that `dump` described; Misconfigured for damage or another roster."""
+        follower = cls(charter)
+        try:
+            follower._restore(json.loads(data))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Misconfigured(f"the stored view of the audit log is damaged: {error}") from error
+        return follower
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        if state["version"] != _DUMP_VERSION:
+            raise ValueError(f"its version is {state['version']}, not {_DUMP_VERSION}")
+        if state["roster"] != digest("roster", self._charter.roster).hex():
+            raise Misconfigured("the stored view of the audit log belongs to another roster")
+        leaves = base64.b64decode(state["leaves"], validate=True)
+        if len(leaves) % HASH_BYTES:
+            raise ValueError("its leaves are cut short")
+        self._tree = Tree(leaves[at:at + HASH_BYTES] for at in range(0, len(leaves), HASH_BYTES))
+        self._filters.restore((p, a, amount) for p, a, amount in state["admitted"])
+        self._rounds = {
+            bytes.fromhex(r): Admission(index, bytes.fromhex(leaf), admitted)
+            for r, index, leaf, admitted in state["rounds"]
+        }
+        self._frozen = {bytes.fromhex(r): bytes.fromhex(f) for r, f in state["frozen"]}
+        self._dead = {bytes.fromhex(r) for r in state["dead"]}
+        self._chains = {node: Chain.load(node, chain) for node, chain in state["chains"].items()}
+        self._forked = set(state["forked"])

@@ -1,0 +1,1 @@
+"""The bulletin board: posts rounds, adds ciphertexts, keeps the audit log."""

@@ -1,0 +1,80 @@
+"""Steps 1 to 3: may this question become a round now, and with whom? Spends nothing."""
+
+from dataclasses import dataclass
+
+from cotally.server.audit.follower import Follower
+from cotally.server.wire.federation import Federation, Priced
+from cotally.v1 import analyst_pb2, query_pb2, roster_pb2
+from cotally.v1.refusals import Refusal, Refused
+
+from .board import Board
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A priced question and the departments that can take part."""
+
+    priced: Priced
+    participants: list[str]
+
+
+class Gate:
+    """Prices questions and looks at participation and filters before anything is announced."""
+
+    def __init__(self, federation: Federation, follower: Follower, board: Board) -> None:
+        self._federation = federation
+        self._follower = follower
+        self._board = board
+
+    def admit(self, query: query_pb2.Query, analyst: str) -> Admission:
+        """Price *query* and choose participants; refuse what could only die later."""
+        priced = self._federation.price(query)
+        plan = priced.plan
+        nodes = set(self._board.connected(roster_pb2.ROLE_NODE))
+        here = [name for name in priced.table.holders if name in nodes]
+        if len(here) < plan.minimum:
+            missing = ", ".join(sorted(set(priced.table.holders) - nodes))
+            raise Refused(Refusal.TOO_FEW_DEPARTMENTS,
+                          f"{len(here)} departments that hold {priced.table.name} are connected and "
+                          f"{plan.minimum} are needed; missing: {missing}")
+        holders = self._board.connected(roster_pb2.ROLE_KEY_HOLDER)
+        if len(holders) < self._federation.policy.threshold:
+            raise Refused(Refusal.TOO_FEW_KEY_HOLDERS,
+                          f"{len(holders)} key holders are connected and "
+                          f"{self._federation.policy.threshold} are needed")
+        self._follower.check_filters(plan.population, analyst, plan.pico_rho)
+        able = [name for name in here if self._can_pay(name, plan.population, plan.pico_rho)]
+        if len(able) < plan.minimum:
+            spent = ", ".join(sorted(set(here) - set(able)))
+            raise Refused(Refusal.BUDGET_SPENT,
+                          f"the price of {plan.pico_rho / 1e12:g} rho exceeds what is left for "
+                          f"{plan.population!r} at: {spent}")
+        return Admission(priced, able)
+
+    def _can_pay(self, node: str, population: str, pico_rho: int) -> bool:
+        status = self._board.ledger(node, population)
+        return status is not None and status.spent_pico_rho + pico_rho <= status.budget_pico_rho
+
+    def filters(self, populations: list[str], analyst: str) -> list[analyst_pb2.FilterStatus]:
+        """Every filter that a question of *analyst* on these populations must pass, and where it stands."""
+        return [status for population in populations for status in self._of(population, analyst)]
+
+    def _of(self, population: str, analyst: str) -> list[analyst_pb2.FilterStatus]:
+        found = []
+        for member in self._federation.members(roster_pb2.ROLE_NODE):
+            status = self._board.ledger(member.name, population)
+            if status is not None:
+                found.append(analyst_pb2.FilterStatus(
+                    kind=analyst_pb2.FILTER_KIND_DEPARTMENT, name=member.name, population=population,
+                    budget_pico_rho=status.budget_pico_rho, spent_pico_rho=status.spent_pico_rho))
+        for kind, name, of in ((analyst_pb2.FILTER_KIND_POPULATION, population, ""),
+                               (analyst_pb2.FILTER_KIND_ANALYST, analyst, analyst)):
+            left, spent = self._follower.left(population, of), self._follower.spent(population, of)
+            found.append(analyst_pb2.FilterStatus(
+                kind=kind, name=name, population=population, spent_pico_rho=spent,
+                budget_pico_rho=spent + (left or 0), unlimited=left is None))
+        return found
+
+    def transcript_index(self, round_: bytes) -> int | None:
+        """Where the log holds this round's transcript, if it does."""
+        return self._follower.transcript_index(round_)

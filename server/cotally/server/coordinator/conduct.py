@@ -1,0 +1,292 @@
+"""Conducts each round from announcement to release: posts, waits, and moves on.
+
+    announce -> commitments -> freeze -> reveals -> combine -> witness -> decrypt -> release
+
+Every step is stored before anybody learns of it, so `resume` goes on where a stopped coordinator
+was. A round that cannot go on is declared dead in the log; what it reserved stays spent.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from cotally.server.audit.log import AuditLog
+from cotally.server.crypto.signing import SigningKey
+from cotally.server.protocol import announcement as announcements
+from cotally.server.protocol.reveal import roster_leaf
+from cotally.server.rpc.logs import Log
+from cotally.server.wire.federation import Federation
+from cotally.v1 import analyst_pb2, log_pb2, query_pb2, roster_pb2, round_pb2, work_pb2
+from cotally.v1.canonical import digest
+from cotally.v1.refusals import Refusal, Refused
+
+from .admission import Gate
+from .board import Board, Line
+from .decrypting import Decrypting
+from .progress import Progress
+from .rounds import Part, Rounds
+from .session import Round
+from .witnessing import Witnessing
+
+_Step = analyst_pb2.Step
+
+
+class Live:
+    """One round in progress, its watchers, and the bell that rings when a party has answered."""
+
+    def __init__(self, round_: Round) -> None:
+        self.round = round_
+        self.progress = Progress(round_.id)
+        self.bell = asyncio.Event()
+        self.evidence: work_pb2.Evidence | None = None
+        self.refusing_holders: dict[str, Refused] = {}
+
+
+class Conductor:
+    """Everything the coordinator does about rounds; the services only decode, call and encode."""
+
+    def __init__(
+        self, federation: Federation, key: SigningKey, rounds: Rounds, audit: AuditLog, board: Board,
+        gate: Gate, witnessing: Witnessing, log: Log, now_ms: Callable[[], int],
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self._federation = federation
+        self._key = key
+        self._rounds = rounds
+        self._audit = audit
+        self._board = board
+        self._gate = gate
+        self._witnessing = witnessing
+        self._log = log
+        self._now_ms = now_ms
+        self._random_bytes = random_bytes
+        self._live: dict[bytes, Live] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._decrypting = Decrypting(board)
+
+    # Steps 1 to 3
+
+    def ask(self, envelope: query_pb2.SignedEnvelope) -> bytes:
+        """Announce a round for *envelope*, or return the one that was announced for it before."""
+        announcements.check_envelope(self._federation, envelope)
+        known = self._rounds.find(envelope.body.query_id)
+        if known is not None:
+            announced = self._rounds.announcement(known)
+            if announced is None or announced.body.envelope != envelope:
+                raise Refused(Refusal.REPLAYED, "this query id was used for another question")
+            return known
+        now = self._now_ms()
+        if envelope.body.expires_ms < now:
+            raise Refused(Refusal.EXPIRED, "the question has expired; ask it again")
+        self._witnessing.require_quorum()
+        admission = self._gate.admit(envelope.body.query, envelope.body.analyst)
+        announced = announcements.announce(
+            self._federation, envelope, admission.priced, admission.participants,
+            self._random_bytes(announcements.NONCE_BYTES), now, self._key)
+        round_ = Round(self._federation, announced)
+        self._rounds.open(round_)
+        self._audit.append(log_pb2.LogEntry(announcement=log_pb2.AnnouncementLeaf(round=round_.id)))
+        self._start(round_)
+        return round_.id
+
+    def resume(self) -> None:
+        """Go on with the rounds that a stop interrupted."""
+        for round_ in self._rounds.unfinished(self._federation):
+            self._log.event("round_resumed", round=round_.id)
+            self._start(round_)
+
+    def _start(self, round_: Round) -> None:
+        live = self._live[round_.id] = Live(round_)
+        task = asyncio.create_task(self._run(live))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def watch(self, round_: bytes) -> Progress | None:
+        """The progress of a live round; None once its outcome is stored."""
+        live = self._live.get(round_)
+        return live.progress if live else None
+
+    def replay_to(self, line: Line) -> None:
+        """Post to a fresh line whatever it may have missed of the live rounds."""
+        name = line.member.name
+        for live in self._live.values():
+            round_ = live.round
+            if line.member.role == roster_pb2.ROLE_KEY_HOLDER:
+                if live.evidence is not None and name not in round_.partials:
+                    line.post(work_pb2.KeyHolderWork(evidence=live.evidence))
+            elif round_.frozen is not None:
+                if name in round_.members and name not in round_.reveals:
+                    line.post(work_pb2.NodeWork(frozen=round_.frozen))
+            elif name in round_.participants and name not in round_.commitments:
+                line.post(work_pb2.NodeWork(announcement=round_.announcement))
+
+    # What the parties send
+
+    def commit(self, commitment: round_pb2.Commitment) -> None:
+        """Take a commitment (step 6)."""
+        live = self._of(commitment.body.round)
+        node = commitment.body.node
+        fresh = node not in live.round.commitments
+        live.round.commit(commitment)
+        if fresh:
+            self._rounds.keep(live.round.id, Part.COMMITMENT, node, commitment)
+            plan = live.round.priced.plan
+            self._board.note_spent(node, plan.population, plan.pico_rho)
+            live.progress.step(_Step.STEP_COMMITTED, node, len(live.round.commitments),
+                               len(live.round.participants))
+            live.bell.set()
+
+    def decline(self, member: roster_pb2.Member, round_: bytes, refused: Refused) -> None:
+        """Take a refusal instead (steps 4 and 9)."""
+        live = self._of(round_)
+        self._log.warning("declined", round=round_, peer=member.name, refusal=refused.refusal,
+                          message=refused.message)
+        if member.role == roster_pb2.ROLE_NODE:
+            live.round.decline(member.name, refused)
+        else:
+            live.refusing_holders[member.name] = refused
+        live.bell.set()
+
+    async def reveal(self, opened: round_pb2.Reveal) -> None:
+        """Take a reveal (step 7)."""
+        live = self._of(opened.body.round)
+        node = opened.body.node
+        fresh = node not in live.round.reveals
+        await asyncio.to_thread(live.round.reveal, opened)
+        if fresh:
+            self._rounds.keep(live.round.id, Part.REVEAL, node, opened)
+            live.progress.step(_Step.STEP_REVEALED, node, len(live.round.reveals), len(live.round.members))
+            live.bell.set()
+
+    async def partial(self, partial: round_pb2.Partial) -> None:
+        """Take a partial decryption (step 9); one that does not verify takes its holder out."""
+        live = self._of(partial.body.round)
+        holder = partial.body.key_holder
+        try:
+            await asyncio.to_thread(live.round.partial, partial)
+        except Refused as refused:
+            live.refusing_holders[holder] = refused
+            self._log.warning("partial_refused", round=live.round.id, peer=holder,
+                              refusal=refused.refusal, message=refused.message)
+            raise
+        finally:
+            live.bell.set()
+        live.progress.step(_Step.STEP_DECRYPTED, holder, len(live.round.partials),
+                           self._federation.policy.threshold)
+
+    def _of(self, round_: bytes) -> Live:
+        live = self._live.get(round_)
+        if live is None:
+            raise Refused(Refusal.OUT_OF_ORDER, "this round is over, or was never announced")
+        return live
+
+    # The way of a round
+
+    async def _run(self, live: Live) -> None:
+        round_ = live.round
+        try:
+            await self._conduct(live)
+        except Refused as refused:
+            self._die(live, refused)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            self._log.exception("round_failed", error, round=round_.id)
+            self._die(live, Refused(Refusal.INTERNAL, "the coordinator failed; its log tells where"))
+        self._live.pop(round_.id, None)
+        live.progress.end()
+
+    async def _conduct(self, live: Live) -> None:
+        round_ = live.round
+        live.progress.step(_Step.STEP_ANNOUNCED, total=len(round_.participants))
+        if round_.frozen is None:
+            self._post(round_.participants, work_pb2.NodeWork(announcement=round_.announcement))
+            await self._until(live, lambda: round_.everybody_answered,
+                              round_.announcement.body.deadline_ms)
+            frozen = round_.freeze(self._now_ms(), self._key)
+            self._rounds.freeze(round_.id, frozen)
+            self._audit.append(log_pb2.LogEntry(roster=roster_leaf(frozen)))
+            self._log.event("frozen", round=round_.id, count=len(round_.members))
+        live.progress.step(_Step.STEP_FROZEN, done=len(round_.members), total=len(round_.participants))
+        await self._collect_reveals(live)
+        index = await self._combine(live)
+        witnessed = await self._witnessing.witness(index + 1)
+        live.progress.step(_Step.STEP_WITNESSED, total=len(witnessed.cosignatures))
+        live.evidence = work_pb2.Evidence(
+            announcement=round_.announcement, frozen=round_.frozen, index=index, checkpoint=witnessed,
+            reveals=[round_.reveals[node] for node in round_.members])
+        await self._decrypting.collect(live.evidence, round_, live.refusing_holders, live.bell,
+                                       lambda: self._remaining(round_.announcement.body.expires_ms))
+        self._release(live, index, witnessed)
+
+    async def _collect_reveals(self, live: Live) -> None:
+        round_ = live.round
+        if round_.withheld:
+            self._post(round_.withheld, work_pb2.NodeWork(frozen=round_.frozen))
+        await self._until(live, lambda: not round_.withheld,
+                          round_.announcement.body.deadline_ms + self._federation.policy.round_ms)
+        if round_.withheld:
+            names = ", ".join(round_.withheld)
+            self._board.suspend(round_.withheld)
+            raise Refused(Refusal.WITHHELD,
+                          f"{names} committed and did not reveal; the round is dead and what it cost stays "
+                          "spent")
+
+    async def _combine(self, live: Live) -> int:
+        """Multiply, log the transcript once, and return its index."""
+        leaf = await asyncio.to_thread(live.round.combine)
+        self._witnessing.follow()
+        known = self._gate.transcript_index(live.round.id)
+        if known is not None:
+            return known
+        return self._audit.append(log_pb2.LogEntry(transcript=leaf))
+
+    def _release(self, live: Live, index: int, witnessed: log_pb2.WitnessedCheckpoint) -> None:
+        round_ = live.round
+        release = round_.release(self._now_ms(), self._key)
+        size = int(witnessed.checkpoint.text.split("\n")[1])
+        bundle = log_pb2.Bundle(
+            charter=self._federation.charter, announcement=round_.announcement, frozen=round_.frozen,
+            transcript=round_.transcript, products=round_.products,
+            partials=list(round_.partials.values())[: self._federation.policy.threshold],
+            release=release, leaf=round_.combine(), checkpoint=witnessed,
+            inclusion=self._audit.inclusion(index, size))
+        self._rounds.release(round_.id, bundle)
+        self._audit.append(log_pb2.LogEntry(release=log_pb2.ReleaseLeaf(
+            round=round_.id, release=digest("release", release.body))))
+        round_.forget()
+        live.progress.step(_Step.STEP_RELEASED)
+        self._log.event("released", round=round_.id, count=len(round_.members))
+        self._post(round_.members, work_pb2.NodeWork(
+            outcome=work_pb2.Outcome(round=round_.id, released=True)))
+
+    def _die(self, live: Live, refused: Refused) -> None:
+        round_ = live.round
+        self._log.warning("round_dead", round=round_.id, refusal=refused.refusal, message=refused.message)
+        self._rounds.die(round_.id, refused)
+        withheld = round_.withheld if refused.refusal is Refusal.WITHHELD else []
+        self._audit.append(log_pb2.LogEntry(dead=log_pb2.DeadLeaf(
+            round=round_.id, reason=refused.refusal, departments=withheld)))
+        self._post(round_.participants, work_pb2.NodeWork(
+            outcome=work_pb2.Outcome(round=round_.id, released=False)))
+
+    # Waiting and posting
+
+    async def _until(self, live: Live, done: Callable[[], bool], deadline_ms: int) -> None:
+        """Wait for *done*, looking again whenever a party answers, but not past the deadline."""
+        while not done() and (left := self._remaining(deadline_ms)) > 0:
+            live.bell.clear()
+            try:
+                await asyncio.wait_for(live.bell.wait(), left)
+            except TimeoutError:
+                return
+
+    def _remaining(self, until_ms: int) -> float:
+        return (until_ms - self._now_ms()) / 1000
+
+    def _post(self, names: list[str], work: work_pb2.NodeWork) -> None:
+        for name in names:
+            line = self._board.line(name)
+            if line is not None:
+                line.post(work)
+
+

@@ -1,0 +1,86 @@
+"""`cotally coordinator run CONFIG`: wiring."""
+
+import argparse
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import grpc.aio
+from cotally.server.audit import log as audit_log
+from cotally.server.audit.follower import Follower, genesis
+from cotally.server.rpc import credentials, lifetime
+from cotally.server.rpc.logs import Log
+from cotally.server.rpc.server import serve
+from cotally.server.settings import config, party
+from cotally.server.store.database import open_database
+from cotally.v1 import (
+    analyst_pb2_grpc,
+    audit_pb2_grpc,
+    keyholder_pb2_grpc,
+    node_pb2_grpc,
+    roster_pb2,
+)
+
+from .admission import Gate
+from .board import Board
+from .conduct import Conductor
+from .public import AnalystService, AuditService
+from .rounds import Rounds
+from .service import KeyHolderService, NodeService
+from .witnessing import Witnessing
+
+
+class Run:
+    """`cotally coordinator run`."""
+
+    name = "run"
+    help = "run the federation's bulletin board, until interrupted"
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Declare CONFIG."""
+        parser.add_argument("config", type=Path,
+                            help="coordinator.toml, as `cotally federation init` writes it")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Serve until a signal comes; return the exit code."""
+        return lifetime.run(_serve(args.config, log := Log("coordinator", "coordinator")), log)
+
+
+async def _serve(path: Path, log: Log) -> None:
+    settings = config.coordinator(path)
+    common = settings.common
+    us = party.load(common, roster_pb2.ROLE_COORDINATOR)
+    tls = credentials.load(common.ca, common.certificate, common.key)
+    audit = audit_log.AuditLog(open_database(us.state / "audit.db", audit_log.SCHEMA))
+    if audit.size == 0:
+        audit.append(genesis(us.federation.charter))
+    follower = Follower(us.federation.charter)
+    rounds = Rounds(us.state / "rounds.db")
+    board = Board()
+    gate = Gate(us.federation, follower, board)
+    witnessing = Witnessing(us.federation, audit, follower, board, us.signing)
+    witnessing.follow()
+    conductor = Conductor(us.federation, us.signing, rounds, audit, board, gate, witnessing, log,
+                          lambda: time.time_ns() // 1_000_000, os.urandom)
+
+    def register(server: grpc.aio.Server) -> None:
+        shared = (us.federation, board, conductor, witnessing, log)
+        node_pb2_grpc.add_NodesServicer_to_server(NodeService(*shared), server)
+        keyholder_pb2_grpc.add_KeyHoldersServicer_to_server(KeyHolderService(*shared), server)
+        analyst_pb2_grpc.add_AnalystsServicer_to_server(
+            AnalystService(us.federation, board, gate, conductor, rounds), server)
+        audit_pb2_grpc.add_AuditServicer_to_server(
+            AuditService(us.federation, audit, witnessing), server)
+
+    serving = await serve(settings.listen, tls, register, log)
+    conductor.resume()
+    party.write(us.state / "address", str(serving.address))
+    us.ready()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await serving.stop()
+
+
+run_command = Run()

@@ -1,0 +1,140 @@
+"""What analysts and auditors call: decode, check who calls, hand on, encode."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc.aio
+from cotally.server.audit.log import AuditLog
+from cotally.server.rpc.frames import split
+from cotally.server.rpc.hello import check_hello, make_hello
+from cotally.server.rpc.identity import caller
+from cotally.server.wire.federation import Federation
+from cotally.v1 import (
+    analyst_pb2,
+    analyst_pb2_grpc,
+    audit_pb2,
+    audit_pb2_grpc,
+    roster_pb2,
+    work_pb2,
+)
+from cotally.v1.refusals import Refusal, Refused
+
+from .admission import Gate
+from .board import Board
+from .conduct import Conductor
+from .rounds import Rounds
+from .witnessing import ENTRIES_PER_GROWTH, Witnessing
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class AnalystService(analyst_pb2_grpc.AnalystsServicer):
+    """Analyst -> coordinator."""
+
+    def __init__(self, federation: Federation, board: Board, gate: Gate, conductor: Conductor,
+                 rounds: Rounds) -> None:
+        self._federation = federation
+        self._board = board
+        self._gate = gate
+        self._conductor = conductor
+        self._rounds = rounds
+
+    def _caller(self, context: _Context) -> roster_pb2.Member:
+        return caller(context, self._federation.charter, roster_pb2.ROLE_ANALYST)
+
+    async def Welcome(  # noqa: N802 - named by the contract
+        self, request: analyst_pb2.WelcomeRequest, context: _Context
+    ) -> analyst_pb2.WelcomeResponse:
+        charter = self._federation.charter
+        check_hello(request.hello, charter, self._caller(context))
+        return analyst_pb2.WelcomeResponse(
+            hello=make_hello(charter, self._federation.coordinator().name), charter=charter,
+            connected=sorted(line.member.name for line in self._board.lines()))
+
+    async def Quote(  # noqa: N802
+        self, request: analyst_pb2.QuoteRequest, context: _Context
+    ) -> analyst_pb2.QuoteResponse:
+        member = self._caller(context)
+        priced = self._federation.price(request.query)
+        here = set(self._board.connected(roster_pb2.ROLE_NODE))
+        holders = priced.table.holders
+        return analyst_pb2.QuoteResponse(
+            plan=priced.message, departments=[h for h in holders if h in here],
+            missing=[h for h in holders if h not in here],
+            filters=self._gate.filters([priced.table.population], member.name))
+
+    async def Ask(  # noqa: N802
+        self, request: analyst_pb2.AskRequest, context: _Context
+    ) -> AsyncIterator[analyst_pb2.AskResponse]:
+        member = self._caller(context)
+        if request.envelope.body.analyst != member.name:
+            raise Refused(Refusal.CREDENTIALS, f"{member.name} cannot ask in the name of another analyst")
+        round_ = self._conductor.ask(request.envelope)
+        progress = self._conductor.watch(round_)
+        if progress is not None:
+            async for said in progress.watch():
+                yield analyst_pb2.AskResponse(progress=said)
+        for frame in self._bundle(round_):
+            yield analyst_pb2.AskResponse(bundle=frame)
+
+    async def Fetch(  # noqa: N802
+        self, request: analyst_pb2.FetchRequest, context: _Context
+    ) -> AsyncIterator[work_pb2.Frame]:
+        member = self._caller(context)
+        if self._rounds.analyst(request.round) != member.name:
+            raise Refused(Refusal.UNKNOWN_NAME, f"{member.name} has no such release")
+        for frame in self._bundle(request.round):
+            yield frame
+
+    def _bundle(self, round_: bytes) -> list[work_pb2.Frame]:
+        outcome = self._rounds.outcome(round_)
+        if outcome is None:
+            raise Refused(Refusal.OUT_OF_ORDER, "this round is still in progress; fetch it later")
+        if isinstance(outcome, Refused):
+            raise outcome
+        return list(split(outcome))
+
+    async def Budget(  # noqa: N802
+        self, request: analyst_pb2.BudgetRequest, context: _Context
+    ) -> analyst_pb2.BudgetResponse:
+        member = self._caller(context)
+        populations = sorted({t.population for t in self._federation.catalog.tables})
+        return analyst_pb2.BudgetResponse(filters=self._gate.filters(populations, member.name))
+
+
+class AuditService(audit_pb2_grpc.AuditServicer):
+    """Anybody in the roster -> coordinator, read only."""
+
+    def __init__(self, federation: Federation, audit: AuditLog, witnessing: Witnessing) -> None:
+        self._federation = federation
+        self._audit = audit
+        self._witnessing = witnessing
+
+    async def LatestCheckpoint(  # noqa: N802
+        self, request: audit_pb2.LatestCheckpointRequest, context: _Context
+    ) -> audit_pb2.LatestCheckpointResponse:
+        caller(context, self._federation.charter)
+        return audit_pb2.LatestCheckpointResponse(
+            checkpoint=await self._witnessing.witness(self._audit.size))
+
+    async def Entries(  # noqa: N802
+        self, request: audit_pb2.EntriesRequest, context: _Context
+    ) -> AsyncIterator[work_pb2.Frame]:
+        caller(context, self._federation.charter)
+        for first in range(request.first, request.size, ENTRIES_PER_GROWTH):
+            upto = min(request.size, first + ENTRIES_PER_GROWTH)
+            growth = work_pb2.Growth(first=first, entries=self._audit.entries(first, upto))
+            for frame in split(growth):
+                yield frame
+
+    async def Inclusion(  # noqa: N802
+        self, request: audit_pb2.InclusionRequest, context: _Context
+    ) -> audit_pb2.InclusionResponse:
+        caller(context, self._federation.charter)
+        return audit_pb2.InclusionResponse(proof=self._audit.inclusion(request.index, request.size))
+
+    async def Consistency(  # noqa: N802
+        self, request: audit_pb2.ConsistencyRequest, context: _Context
+    ) -> audit_pb2.ConsistencyResponse:
+        caller(context, self._federation.charter)
+        return audit_pb2.ConsistencyResponse(path=self._audit.consistency(request.first, request.second))

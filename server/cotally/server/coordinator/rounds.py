@@ -1,0 +1,151 @@
+"""What the coordinator keeps of its rounds, so that a restart goes on where it was."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+import sqlalchemy as sa
+from cotally.server.store.database import Schema, open_database
+from cotally.server.wire.federation import Federation
+from cotally.v1 import log_pb2, round_pb2
+from cotally.v1.refusals import Refusal, Refused
+
+from .session import Round
+
+
+class State(StrEnum):
+    """Where a round stands."""
+
+    OPEN = "open"
+    RELEASED = "released"
+    DEAD = "dead"
+
+
+class Part(StrEnum):
+    """What was collected for a round, one per party."""
+
+    COMMITMENT = "commitment"
+    REVEAL = "reveal"
+    PARTIAL = "partial"
+
+
+_metadata = sa.MetaData()
+_rounds = sa.Table(
+    "rounds", _metadata,
+    sa.Column("round", sa.LargeBinary, primary_key=True),
+    sa.Column("query_id", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("analyst", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("announcement", sa.LargeBinary, nullable=False),
+    sa.Column("frozen", sa.LargeBinary),
+    sa.Column("bundle", sa.LargeBinary),
+    sa.Column("refusal", sa.Text),
+    sa.Column("message", sa.Text),
+)
+_parts = sa.Table(
+    "parts", _metadata,
+    sa.Column("round", sa.LargeBinary, primary_key=True),
+    sa.Column("part", sa.Text, primary_key=True),
+    sa.Column("party", sa.Text, primary_key=True),
+    sa.Column("message", sa.LargeBinary, nullable=False),
+)
+SCHEMA = Schema("coordinator rounds", 1, _metadata, {})
+
+
+class Rounds:
+    """The table of rounds; every method is one durable transaction."""
+
+    def __init__(self, path: Path) -> None:
+        self._engine = open_database(path, SCHEMA)
+
+    def open(self, round_: Round) -> None:
+        """Store a round before it is posted."""
+        envelope = round_.announcement.body.envelope.body
+        with self._engine.begin() as db:
+            db.execute(_rounds.insert().values(
+                round=round_.id, query_id=envelope.query_id, analyst=envelope.analyst, state=State.OPEN,
+                announcement=round_.announcement.SerializeToString()))
+
+    def find(self, query_id: bytes) -> bytes | None:
+        """The round that was announced for a query id, or None."""
+        with self._engine.begin() as db:
+            return db.execute(sa.select(_rounds.c.round).where(
+                _rounds.c.query_id == query_id)).scalar_one_or_none()
+
+    def announcement(self, round_: bytes) -> round_pb2.SignedAnnouncement | None:
+        """What was announced as *round_*, or None."""
+        with self._engine.begin() as db:
+            data = db.execute(sa.select(_rounds.c.announcement).where(
+                _rounds.c.round == round_)).scalar_one_or_none()
+        return None if data is None else round_pb2.SignedAnnouncement.FromString(data)
+
+    def keep(self, round_: bytes, part: Part, party: str,
+             message: round_pb2.Commitment | round_pb2.Reveal | round_pb2.Partial) -> None:
+        """Store what one party sent; the same again changes nothing."""
+        with self._engine.begin() as db:
+            db.execute(_parts.insert().prefix_with("OR IGNORE").values(
+                round=round_, part=part, party=party, message=message.SerializeToString()))
+
+    def freeze(self, round_: bytes, frozen: round_pb2.SignedFrozenRoster) -> None:
+        """Store the one frozen roster before anybody sees it."""
+        self._update(round_, frozen=frozen.SerializeToString())
+
+    def release(self, round_: bytes, bundle: log_pb2.Bundle) -> None:
+        """Store the release with its proof, and delete the departments' ciphertexts."""
+        with self._engine.begin() as db:
+            db.execute(_rounds.update().values(
+                state=State.RELEASED, bundle=bundle.SerializeToString()).where(_rounds.c.round == round_))
+            db.execute(_parts.delete().where(_parts.c.round == round_, _parts.c.part == Part.REVEAL))
+
+    def die(self, round_: bytes, refused: Refused) -> None:
+        """Record why a round ended without a release, and delete the departments' ciphertexts."""
+        with self._engine.begin() as db:
+            db.execute(_rounds.update().values(
+                state=State.DEAD, refusal=refused.refusal, message=refused.message).where(
+                _rounds.c.round == round_))
+            db.execute(_parts.delete().where(_parts.c.round == round_, _parts.c.part == Part.REVEAL))
+
+    def outcome(self, round_: bytes) -> log_pb2.Bundle | Refused | None:
+        """The bundle of a released round, the refusal of a dead one, None while it is open."""
+        with self._engine.begin() as db:
+            row = db.execute(sa.select(_rounds).where(_rounds.c.round == round_)).one_or_none()
+        if row is None:
+            raise Refused(Refusal.UNKNOWN_NAME, "there is no such release")
+        if row.state == State.RELEASED:
+            return log_pb2.Bundle.FromString(row.bundle)
+        if row.state == State.DEAD:
+            return Refused(Refusal(row.refusal), row.message)
+        return None
+
+    def analyst(self, round_: bytes) -> str | None:
+        """Who asked, or None for an unknown round."""
+        with self._engine.begin() as db:
+            return db.execute(sa.select(_rounds.c.analyst).where(
+                _rounds.c.round == round_)).scalar_one_or_none()
+
+    def unfinished(self, federation: Federation) -> Iterator[Round]:
+        """Rounds that a restart must go on with, with everything collected so far."""
+        with self._engine.begin() as db:
+            rows = db.execute(sa.select(_rounds).where(_rounds.c.state == State.OPEN)).all()
+        for row in rows:
+            round_ = Round(federation, round_pb2.SignedAnnouncement.FromString(row.announcement))
+            if row.frozen is not None:
+                frozen = round_pb2.SignedFrozenRoster.FromString(row.frozen)
+                for commitment in frozen.body.commitments:
+                    round_.commitments[commitment.body.node] = commitment
+                round_.frozen = frozen
+            for message in self._parts_of(row.round, Part.COMMITMENT):
+                if row.frozen is None:
+                    round_.commit(round_pb2.Commitment.FromString(message))
+            for message in self._parts_of(row.round, Part.REVEAL):
+                round_.reveal(round_pb2.Reveal.FromString(message))
+            yield round_
+
+    def _parts_of(self, round_: bytes, part: Part) -> list[bytes]:
+        with self._engine.begin() as db:
+            return list(db.execute(sa.select(_parts.c.message).where(
+                _parts.c.round == round_, _parts.c.part == part)).scalars())
+
+    def _update(self, round_: bytes, **values: object) -> None:
+        with self._engine.begin() as db:
+            db.execute(_rounds.update().values(**values).where(_rounds.c.round == round_))

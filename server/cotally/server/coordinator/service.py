@@ -1,0 +1,125 @@
+"""What nodes and key holders call: decode, check who calls, hand on, encode."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc.aio
+from cotally.server.rpc.frames import receive_one, split
+from cotally.server.rpc.hello import check_hello
+from cotally.server.rpc.identity import caller
+from cotally.server.rpc.logs import Log
+from cotally.server.rpc.refusals import from_detail
+from cotally.server.wire.federation import Federation
+from cotally.v1 import (
+    keyholder_pb2_grpc,
+    node_pb2_grpc,
+    roster_pb2,
+    round_pb2,
+    work_pb2,
+)
+from cotally.v1.refusals import Refusal, Refused
+
+from .board import Board
+from .conduct import Conductor
+from .witnessing import Witnessing
+
+REVEAL_BYTES = 256 * 1024 * 1024
+PARTIAL_BYTES = 256 * 1024 * 1024
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Listening:
+    """What both kinds of dialling roles have in common: a stream of work, and cosignatures."""
+
+    role: "roster_pb2.Role.ValueType"
+
+    def __init__(self, federation: Federation, board: Board, conductor: Conductor,
+                 witnessing: Witnessing, log: Log) -> None:
+        self.federation = federation
+        self.board = board
+        self.conductor = conductor
+        self.witnessing = witnessing
+        self.log = log
+
+    def caller(self, context: _Context) -> roster_pb2.Member:
+        """Whoever calls, in this service's role."""
+        return caller(context, self.federation.charter, self.role)
+
+    async def Listen(  # noqa: N802 - named by the contract
+        self, request: work_pb2.ListenRequest, context: _Context
+    ) -> AsyncIterator[work_pb2.Frame]:
+        member = self.caller(context)
+        check_hello(request.hello, self.federation.charter, member)
+        if request.log_size > self.witnessing.log_size:
+            raise Refused(Refusal.STEPPED_BACK,
+                          f"{member.name} has folded {request.log_size} log entries; this coordinator has "
+                          f"{self.witnessing.log_size}")
+        await context.send_initial_metadata(())
+        self.board.note_ledgers(member.name, request.ledgers)
+        line = self.board.join(member, request.log_size)
+        self.log.event("joined", peer=member.name, size=request.log_size)
+        try:
+            self.witnessing.catch_up(line)
+            self.conductor.replay_to(line)
+            async for work in line.work():
+                for frame in split(work):
+                    yield frame
+        finally:
+            self.board.leave(line)
+            self.log.event("left", peer=member.name)
+
+    async def Decline(  # noqa: N802
+        self, request: work_pb2.DeclineRequest, context: _Context
+    ) -> work_pb2.DeclineResponse:
+        member = self.caller(context)
+        self.board.note_ledgers(member.name, request.ledgers)
+        self.conductor.decline(member, request.round, from_detail(request.refusal))
+        return work_pb2.DeclineResponse()
+
+    async def Cosign(  # noqa: N802
+        self, request: work_pb2.CosignRequest, context: _Context
+    ) -> work_pb2.CosignResponse:
+        self.witnessing.cosign(self.caller(context), request)
+        return work_pb2.CosignResponse()
+
+
+def _own(member: roster_pb2.Member, name: str) -> None:
+    if member.name != name:
+        raise Refused(Refusal.CREDENTIALS, f"{member.name} speaks in the name of {name!r}")
+
+
+class NodeService(Listening, node_pb2_grpc.NodesServicer):
+    """Node -> coordinator."""
+
+    role = roster_pb2.ROLE_NODE
+
+    async def Commit(  # noqa: N802
+        self, request: work_pb2.CommitRequest, context: _Context
+    ) -> work_pb2.CommitResponse:
+        _own(self.caller(context), request.commitment.body.node)
+        self.conductor.commit(request.commitment)
+        return work_pb2.CommitResponse()
+
+    async def Reveal(  # noqa: N802
+        self, request_iterator: AsyncIterator[work_pb2.Frame], context: _Context
+    ) -> work_pb2.RevealResponse:
+        member = self.caller(context)
+        opened = await receive_one(request_iterator, round_pb2.Reveal, REVEAL_BYTES)
+        _own(member, opened.body.node)
+        await self.conductor.reveal(opened)
+        return work_pb2.RevealResponse(round=opened.body.round)
+
+
+class KeyHolderService(Listening, keyholder_pb2_grpc.KeyHoldersServicer):
+    """Key holder -> coordinator."""
+
+    role = roster_pb2.ROLE_KEY_HOLDER
+
+    async def Partial(  # noqa: N802
+        self, request_iterator: AsyncIterator[work_pb2.Frame], context: _Context
+    ) -> work_pb2.PartialResponse:
+        member = self.caller(context)
+        partial = await receive_one(request_iterator, round_pb2.Partial, PARTIAL_BYTES)
+        _own(member, partial.body.key_holder)
+        await self.conductor.partial(partial)
+        return work_pb2.PartialResponse(round=partial.body.round)

@@ -1,0 +1,125 @@
+"""Cosignatures: the log grows, its witnesses fold it, and a quorum of them signs what they saw."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from cotally.server.audit.checkpoint import cosign_bytes, quorum, text
+from cotally.server.audit.follower import Follower
+from cotally.server.audit.log import AuditLog
+from cotally.server.crypto import signing
+from cotally.server.wire.federation import Federation
+from cotally.v1 import log_pb2, roster_pb2, work_pb2
+from cotally.v1.refusals import Refusal, Refused
+
+from .board import Board, Line
+
+TIMEOUT_S = 15.0
+ENTRIES_PER_GROWTH = 2_000
+
+
+@dataclass(slots=True)
+class _Collection:
+    size: int
+    checkpoint: log_pb2.Checkpoint
+    signatures: dict[str, bytes] = field(default_factory=dict)
+    complete: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Witnessing:
+    """Collects one checkpoint's cosignatures at a time."""
+
+    def __init__(self, federation: Federation, log: AuditLog, follower: Follower, board: Board,
+                 key: signing.SigningKey) -> None:
+        self._federation = federation
+        self._log = log
+        self._follower = follower
+        self._board = board
+        self._key = key
+        self._lock = asyncio.Lock()
+        self._collecting: _Collection | None = None
+        self.latest = log.checkpoint()
+        witnesses = federation.members(roster_pb2.ROLE_NODE, roster_pb2.ROLE_KEY_HOLDER)
+        policy = federation.policy
+        self.quorum = quorum(len(witnesses), policy.colluding + policy.threshold - 1)
+
+    @property
+    def log_size(self) -> int:
+        """Entries of the log so far."""
+        return self._log.size
+
+    def require_quorum(self) -> None:
+        """Refuse to start what could not be witnessed."""
+        here = len(self._board.lines())
+        if here < self.quorum:
+            raise Refused(Refusal.TOO_FEW_WITNESSES,
+                          f"{here} departments and key holders are connected; a log entry needs the "
+                          f"cosignatures of {self.quorum}")
+
+    def checkpoint(self, size: int) -> log_pb2.Checkpoint:
+        """The coordinator's own signature under the first *size* entries."""
+        words = text(self._federation.name, size, self._log.root(size))
+        return log_pb2.Checkpoint(text=words, signature=self._key.sign(words.encode()))
+
+    def catch_up(self, line: Line) -> None:
+        """Post to *line* everything that the log has and it has not."""
+        collecting = self._collecting
+        size = self._log.size if collecting is None else collecting.size
+        while line.log_size < size:
+            upto = min(size, line.log_size + ENTRIES_PER_GROWTH)
+            checkpoint = (collecting.checkpoint if collecting is not None and upto == collecting.size
+                          else self.checkpoint(upto))
+            growth = work_pb2.Growth(first=line.log_size, checkpoint=checkpoint,
+                                     entries=self._log.entries(line.log_size, upto))
+            line.log_size = upto
+            if line.member.role == roster_pb2.ROLE_NODE:
+                line.post(work_pb2.NodeWork(growth=growth))
+            else:
+                line.post(work_pb2.KeyHolderWork(growth=growth))
+
+    def follow(self) -> None:
+        """Fold our own log, so that filters are known before a round is announced."""
+        self._follower.fold(self._log.entries(self._follower.size, self._log.size))
+
+    async def witness(self, size: int) -> log_pb2.WitnessedCheckpoint:
+        """Return a checkpoint of at least *size* entries with its quorum; TOO_FEW_WITNESSES after 15 s."""
+        async with self._lock:
+            if self.latest is not None and _size(self.latest) >= size:
+                return self.latest
+            self.follow()
+            now = self._log.size
+            self._collecting = _Collection(now, self.checkpoint(now))
+            try:
+                for line in self._board.lines():
+                    self.catch_up(line)
+                await asyncio.wait_for(self._collecting.complete.wait(), TIMEOUT_S)
+                self.latest = self._witnessed(self._collecting)
+            except TimeoutError:
+                raise Refused(Refusal.TOO_FEW_WITNESSES,
+                              f"{len(self._collecting.signatures)} of {self.quorum} witnesses cosigned the "
+                              "log in time") from None
+            finally:
+                self._collecting = None
+            self._log.save_checkpoint(self.latest)
+            return self.latest
+
+    def cosign(self, member: roster_pb2.Member, request: work_pb2.CosignRequest) -> None:
+        """Take *member*'s cosignature; one for another size than is collected now is of no use."""
+        collecting = self._collecting
+        if collecting is None or request.size != collecting.size:
+            return
+        if not signing.verify(member.signing_key, cosign_bytes(collecting.checkpoint.text),
+                              request.cosignature.signature):
+            raise Refused(Refusal.EQUIVOCATION, f"{member.name} cosigned another log")
+        collecting.signatures[member.name] = request.cosignature.signature
+        if len(collecting.signatures) >= self.quorum:
+            collecting.complete.set()
+
+    def _witnessed(self, collected: _Collection) -> log_pb2.WitnessedCheckpoint:
+        return log_pb2.WitnessedCheckpoint(
+            checkpoint=collected.checkpoint,
+            cosignatures=[log_pb2.Cosignature(witness=name, signature=signature)
+                          for name, signature in sorted(collected.signatures.items())])
+
+
+def _size(witnessed: log_pb2.WitnessedCheckpoint) -> int:
+    return int(witnessed.checkpoint.text.split("\n")[1])

@@ -1,0 +1,1 @@
+"""Threshold Paillier: keys, encryption, proofs, sealed shares, signatures. Integers and bytes only."""

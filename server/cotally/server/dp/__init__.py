@@ -1,0 +1,1 @@
+"""Noise and its price: exact scales, zCDP accounting, and the one door to OpenDP."""

@@ -1,0 +1,69 @@
+"""One block's OpenDP measurement, built only where OpenDP's price agrees with the plan's.
+
+OpenDP accepts a scale of zero and quotes data in its errors; neither passes this file.
+"""
+
+from fractions import Fraction
+from math import inf, ldexp, nextafter
+from typing import Any, Final
+
+import opendp.prelude as opendp
+
+from cotally.v1.refusals import Refusal, Refused
+
+from ..model.plan import PICO, Block
+from ..model.query import Mechanism
+from .rounding import ceil_sqrt
+
+_TOLERANCE: Final = Fraction(1, 10**12)  # OpenDP's upward rounding in binary floats
+_ROUNDING: Final = 2  # pico-rho: a price is rounded up to an integer, and tau may carry it one further
+_EXTENT: Final = 900  # powers of two that a scale may lie from one, well inside binary floats
+
+opendp.enable_features("contrib")
+
+
+def build(block: Block, mechanism: Mechanism, honest: int) -> Any:
+    """The measurement that adds one share of *block*'s noise to each of a list of integers.
+
+    Raises Refused: BAD_PRIVACY for a scale that is zero or no binary float, PLAN_MISMATCH where
+    the block's price is not what OpenDP's privacy map says of its sensitivity and scale.
+    """
+    scale = _float_scale(block)
+    try:
+        integers = opendp.vector_domain(opendp.atom_domain(T="i64"))
+        if mechanism is Mechanism.GAUSSIAN:
+            measurement = opendp.m.make_gaussian(integers, opendp.l2_distance(T="f64"), scale=scale)
+            rho = Fraction(measurement.map(_root(block.l2_squared))) / honest
+        else:
+            measurement = opendp.m.make_laplace(integers, opendp.l1_distance(T="f64"), scale=scale)
+            rho = Fraction(measurement.map(_at_least(Fraction(block.l1)))) ** 2 / 2
+    except Exception:
+        raise Refused(Refusal.INTERNAL, f"the noise of {title(block)} cannot be made") from None
+    asked = rho * PICO
+    if not asked * (1 - _TOLERANCE) <= block.pico_rho <= asked * (1 + _TOLERANCE) + _ROUNDING:
+        raise Refused(Refusal.PLAN_MISMATCH, f"the price of {title(block)} is not the price of its noise")
+    return measurement
+
+
+def title(block: Block) -> str:
+    """How a sentence names *block*."""
+    return f"{block.kind.value}({block.column or '*'})"
+
+
+def _float_scale(block: Block) -> float:
+    """The scale as a binary float, exactly."""
+    mantissa, exponent = block.scale.mantissa, block.scale.exponent
+    if not 0 < mantissa < 2**53 or abs(exponent) > _EXTENT:
+        raise Refused(Refusal.BAD_PRIVACY, f"the noise scale of {title(block)} is zero or out of range")
+    return ldexp(mantissa, exponent)
+
+
+def _root(square: int) -> float:
+    """A binary float that is at least the square root, larger by at most 1e-15 of it."""
+    return _at_least(Fraction(ceil_sqrt(Fraction(square << 128)), 1 << 64))
+
+
+def _at_least(value: Fraction) -> float:
+    """The nearest binary float that is not below *value*."""
+    nearest = float(value)
+    return nearest if Fraction(nearest) >= value else nextafter(nearest, inf)

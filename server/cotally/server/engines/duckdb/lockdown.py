@@ -1,0 +1,50 @@
+"""Opens DuckDB so that a statement, however it came about, reaches only the files named here.
+
+No extension is installed or loaded, no secret is kept, nothing of the process's Python variables is
+visible, no other file and no address is read or written, and none of this can be changed
+afterwards. Files are named twice because DuckDB checks a path before and after it expands
+wildcards, and paths with brackets or stars must be escaped.
+"""
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+from sqlglot import exp
+
+MEMORY_LIMIT = "128MiB"  # of DuckDB's buffers; the rest of a node's 250 MB is Python and libraries
+THREADS = 2
+
+
+def escaped(path: Path) -> str:
+    """*path* as DuckDB must be told it where wildcards are expanded."""
+    return glob.escape(str(path))
+
+
+def locked(files: Sequence[Path], spill: Path) -> duckdb.DuckDBPyConnection:
+    """An in-memory database that may touch *files* (absolute) and spill into the folder *spill*.
+
+    Intermediate results that outgrow the memory limit go to *spill*, which is made with mode 0700.
+    """
+    spill.mkdir(mode=0o700, parents=True, exist_ok=True)
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "memory_limit": MEMORY_LIMIT,
+            "threads": THREADS,
+            "temp_directory": str(spill),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "allow_community_extensions": False,
+            "allow_persistent_secrets": False,
+            "python_enable_replacements": False,
+            "preserve_insertion_order": False,
+        },
+    )
+    names = dict.fromkeys(name for path in files for name in (str(path), escaped(path)))
+    paths = exp.Array(expressions=[exp.Literal.string(name) for name in names])
+    connection.execute(f"SET allowed_paths = {paths.sql('duckdb')}")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection

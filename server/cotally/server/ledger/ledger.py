@@ -1,0 +1,231 @@
+"""A department's ledger: append-only, hash-chained, on disk before it says yes.
+
+Spend, then measure: `reserve` returns after the entry is durable, so a crash may lose budget but
+never privacy. There is one ledger per department and in it one budget per population, over all
+tables. Several threads and processes may hold the same file; each sees what the others wrote.
+Design section 4, Ledger.
+"""
+
+import threading
+from typing import Final
+
+from cotally.server.store.book import Book, Kind
+from cotally.server.store.database import Schema, file_of, reading
+from cotally.v1.canonical import NotCanonical, digest
+from cotally.v1.refusals import Misconfigured, Refusal, Refused
+from cotally.v1.round_pb2 import LedgerEntry, LedgerKind
+from cotally.v1.work_pb2 import LedgerStatus
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Row,
+    String,
+    Table,
+    insert,
+    select,
+)
+
+MAX_PICO_RHO: Final = 2**63 - 1  # what SQLite stores as an integer
+
+_metadata: Final = MetaData()
+_entries: Final = Table(
+    "ledger", _metadata,
+    Column("length", Integer, primary_key=True, autoincrement=False),
+    Column("node", String, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("kind", Integer, nullable=False),
+    Column("population", String, nullable=False),
+    Column("round", LargeBinary, nullable=False),
+    Column("pico_rho", Integer, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+SCHEMA: Final = Schema("ledger", 1, _metadata)
+
+
+def entry_hash(entry: LedgerEntry) -> bytes:
+    """Return the 32 bytes that the next entry's `previous` repeats."""
+    return digest("ledger", entry)
+
+
+class Ledger:
+    """The ledger of department *node* in the database behind *engine* (opened with SCHEMA).
+
+    Opening replays and checks the whole chain; raises Misconfigured, naming file and entry, where
+    it was altered or belongs to another department. A ledger cut short at its end still chains:
+    `check_logged` compares it with what the audit log remembers.
+    """
+
+    def __init__(self, engine: Engine, node: str) -> None:
+        self._engine = engine
+        self._node = node
+        self._lock = threading.Lock()
+        self._book = Book(node)
+        self._hashes: list[bytes] = []  # hash of entry i + 1
+        self._reserved: dict[bytes, int] = {}  # round -> length of its RESERVE
+        with self._lock, reading(engine) as connection:
+            self._catch_up(connection)
+
+    @property
+    def length(self) -> int:
+        """Number of entries."""
+        with self._lock, reading(self._engine) as connection:
+            self._catch_up(connection)
+            return len(self._hashes)
+
+    def hash_at(self, length: int) -> bytes | None:
+        """Return the hash of entry *length* (1 for the first), or None where there is no such entry."""
+        with self._lock, reading(self._engine) as connection:
+            self._catch_up(connection)
+            return self._hashes[length - 1] if 1 <= length <= len(self._hashes) else None
+
+    def set_budget(self, population: str, pico_rho: int) -> None:
+        """Make *pico_rho* the budget of *population*: append a BUDGET entry if it differs from the current.
+
+        What was spent stays spent. Raises Misconfigured for an amount that is negative or too large.
+        """
+        if not 0 <= pico_rho <= MAX_PICO_RHO:
+            raise Misconfigured(f"the budget of {self._node} for population {population} is out of range")
+        with self._lock, self._engine.begin() as connection:
+            self._catch_up(connection)
+            if self._book.budgets.get(population) != pico_rho:
+                self._append(connection, Kind.BUDGET, population, b"", pico_rho)
+
+    def reserve(self, round_: bytes, population: str, pico_rho: int) -> LedgerEntry:
+        """Return the entry that reserves *pico_rho* for *round_*, durable before this returns.
+
+        A repeat with the same price gets the same entry. Raises Refused: BUDGET_SPENT where
+        spent + price does not fit, EQUIVOCATION where the round has another price or population,
+        MALFORMED for a price out of range.
+        """
+        if not round_ or not 0 < pico_rho <= MAX_PICO_RHO:
+            raise Refused(Refusal.MALFORMED, f"{self._node}'s ledger takes no such round or price")
+        with self._lock, self._engine.begin() as connection:
+            self._catch_up(connection)
+            known = self._book.rounds.get(round_)
+            if known is None:
+                return self._append(connection, Kind.RESERVE, population, round_, pico_rho)
+            if (known.population, known.pico_rho) != (population, pico_rho):
+                raise Refused(
+                    Refusal.EQUIVOCATION,
+                    f"{self._node}'s ledger already reserves round {round_.hex()[:16]} at another price",
+                )
+            return self._read(connection, self._reserved[round_], self._reserved[round_])[0]
+
+    def commit(self, round_: bytes) -> None:
+        """Mark the reservation of *round_* as used for a release. A repeat changes nothing.
+
+        Raises Refused OUT_OF_ORDER where nothing is reserved for the round, or it was voided.
+        """
+        with self._lock, self._engine.begin() as connection:
+            self._catch_up(connection)
+            known = self._book.rounds.get(round_)
+            if known is None:
+                raise self._not_reserved(round_)
+            if known.kind is not Kind.COMMIT:
+                self._append(connection, Kind.COMMIT, known.population, round_, known.pico_rho)
+
+    def links(self, after_length: int, round_: bytes) -> list[LedgerEntry]:
+        """Return the entries after *after_length* up to the one that reserves *round_*, at least that one.
+
+        Raises Refused OUT_OF_ORDER where nothing is reserved for the round.
+        """
+        with self._lock, reading(self._engine) as connection:
+            self._catch_up(connection)
+            last = self._reserved.get(round_)
+            if last is None:
+                raise self._not_reserved(round_)
+            return self._read(connection, min(after_length + 1, last), last)
+
+    def check_logged(self, length: int, hash_: bytes) -> None:
+        """Refuse to go on where the audit log knows entry *length* under *hash_* and this ledger does not.
+
+        Raises Refused: STEPPED_BACK where this ledger is shorter (restored from an older copy),
+        EQUIVOCATION where it holds another entry there. A length of 0 (nothing logged) passes.
+        """
+        if length == 0:
+            return
+        mine = self.hash_at(length)
+        if mine is None:
+            raise Refused(
+                Refusal.STEPPED_BACK,
+                f"{self._node}'s ledger is older than the audit log, which knows {length} entries of it; "
+                "was a backup restored?",
+            )
+        if mine != hash_:
+            raise Refused(
+                Refusal.EQUIVOCATION, f"entry {length} of {self._node}'s ledger differs from the audit log"
+            )
+
+    def status(self) -> list[LedgerStatus]:
+        """Return budget and what was spent, reserved included, for each population, sorted."""
+        with self._lock, reading(self._engine) as connection:
+            self._catch_up(connection)
+            return [
+                LedgerStatus(
+                    population=population, budget_pico_rho=budget,
+                    spent_pico_rho=self._book.spent.get(population, 0),
+                )
+                for population, budget in sorted(self._book.budgets.items())
+            ]
+
+    def _not_reserved(self, round_: bytes) -> Refused:
+        return Refused(
+            Refusal.OUT_OF_ORDER, f"{self._node}'s ledger reserves nothing for round {round_.hex()[:16]}"
+        )
+
+    def _append(
+        self, connection: Connection, kind: Kind, population: str, round_: bytes, pico_rho: int
+    ) -> LedgerEntry:
+        """Insert the next entry; this object learns of it by reading it back once it is committed."""
+        self._book.trial().fold(kind, population, round_, pico_rho)
+        entry = LedgerEntry(
+            node=self._node, length=len(self._hashes) + 1, previous=self._hashes[-1] if self._hashes else b"",
+            kind=LedgerKind.ValueType(kind), population=population, round=round_, pico_rho=pico_rho,
+        )
+        try:
+            hash_ = entry_hash(entry)
+        except NotCanonical as error:
+            raise Refused(Refusal.MALFORMED, f"a ledger entry of {self._node} is not canonical") from error
+        connection.execute(insert(_entries).values(
+            length=entry.length, node=entry.node, previous=entry.previous, kind=int(kind),
+            population=population, round=round_, pico_rho=pico_rho, hash=hash_,
+        ))
+        return entry
+
+    def _catch_up(self, connection: Connection) -> None:
+        """Check and fold what this object has not seen yet of the committed entries."""
+        query = select(_entries).where(_entries.c.length > len(self._hashes)).order_by(_entries.c.length)
+        for row in connection.execute(query):
+            length = len(self._hashes) + 1
+            try:
+                entry = _to_entry(row)
+                hash_ = entry_hash(entry)
+                previous = self._hashes[-1] if self._hashes else b""
+                found = entry.node, entry.length, entry.previous, row.hash
+                if found != (self._node, length, previous, hash_):
+                    raise Refused(Refusal.MALFORMED, "it does not continue the chain")
+                self._book.fold(Kind(entry.kind), entry.population, entry.round, entry.pico_rho)
+            except (Refused, ValueError, TypeError) as error:
+                raise Misconfigured(
+                    f"the ledger of {self._node} in {file_of(self._engine)} is damaged at entry {length}: "
+                    f"{error}; restore it from the audit log before taking part again"
+                ) from error
+            self._hashes.append(hash_)
+            if entry.kind == LedgerKind.LEDGER_KIND_RESERVE:
+                self._reserved[entry.round] = length
+
+    def _read(self, connection: Connection, first: int, last: int) -> list[LedgerEntry]:
+        query = select(_entries).where(_entries.c.length.between(first, last)).order_by(_entries.c.length)
+        return [_to_entry(row) for row in connection.execute(query)]
+
+
+def _to_entry(row: Row[tuple[int, str, bytes, int, str, bytes, int, bytes]]) -> LedgerEntry:
+    return LedgerEntry(
+        node=row.node, length=row.length, previous=row.previous, kind=row.kind,
+        population=row.population, round=row.round, pico_rho=row.pico_rho,
+    )

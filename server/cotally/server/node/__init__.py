@@ -1,0 +1,1 @@
+"""One department: decides, spends, measures, commits, reveals."""

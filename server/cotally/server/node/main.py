@@ -1,0 +1,101 @@
+"""`cotally node run CONFIG`: wiring."""
+
+import argparse
+import asyncio
+import os
+from pathlib import Path
+
+from cotally.server.audit import follower_store
+from cotally.server.crypto.paillier import Encryptor
+from cotally.server.dp.accounting import rho_from_epsilon
+from cotally.server.engines.duckdb.duckdb import DuckDB
+from cotally.server.ledger import ledger as ledgers
+from cotally.server.model.plan import PICO
+from cotally.server.rpc import channel, credentials, lifetime
+from cotally.server.rpc.logs import Log
+from cotally.server.settings import config, party
+from cotally.server.store.database import open_database
+from cotally.v1 import query_pb2, roster_pb2
+from cotally.v1.refusals import Misconfigured
+from google.protobuf.message import DecodeError
+
+from .rounds import Rounds
+from .service import NodeService
+from .session import NodeSession
+
+
+class Run:
+    """`cotally node run`."""
+
+    name = "run"
+    help = "run a department's node beside its data, until interrupted"
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Declare CONFIG."""
+        parser.add_argument("config", type=Path, help="node.toml, as `cotally federation init` writes it")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Serve until a signal comes; return the exit code."""
+        return lifetime.run(_serve(args.config, log := Log("node", args.config.parent.name)), log)
+
+
+async def _serve(path: Path, log: Log) -> None:
+    settings = config.node(path)
+    common = settings.common
+    us = party.load(common, roster_pb2.ROLE_NODE)
+    log = Log("node", us.member.name)
+    tls = credentials.load(common.ca, common.certificate, common.key)
+    ledger = ledgers.Ledger(open_database(us.state / "ledger.db", ledgers.SCHEMA), us.member.name)
+    for population, pico_rho in _budgets(settings, us).items():
+        ledger.set_budget(population, pico_rho)
+    followers = follower_store.FollowerStore(open_database(us.state / "log.db", follower_store.SCHEMA))
+    engine = DuckDB(us.state)
+    tables = await asyncio.to_thread(_snapshots, engine, settings, us, log)
+    session = NodeSession(
+        us.federation, us.member.name, us.signing, Rounds(us.state / "rounds.db"), ledger,
+        followers.load(us.federation.charter), _grants(settings.grants), settings.accept_min_departments)
+    encryptor = Encryptor(us.federation.key)
+    await asyncio.to_thread(encryptor.encrypt, [0])  # builds its table before the first round
+    service = NodeService(session, ledger, followers, engine, tables, encryptor, os.urandom, log)
+    async with channel.connect(settings.coordinator, tls) as line:
+        await service.serve(line, settings.coordinator, tls, us.ready)
+
+
+def _budgets(settings: config.NodeConfig, us: party.Party) -> dict[str, int]:
+    """Pico-rho by population, rounded down; a population without a budget can spend nothing."""
+    known = {t.population for t in us.federation.catalog.tables}
+    for population in (*settings.budgets, *settings.budgets_rho):
+        if population not in known:
+            raise Misconfigured(f"{settings.common.path}: budget.{population}: the catalog has no such "
+                                f"population; it has {', '.join(sorted(known))}")
+    budgets = {p: rho_from_epsilon(e, us.federation.delta) for p, e in settings.budgets.items()}
+    return budgets | {p: int(rho * PICO) for p, rho in settings.budgets_rho.items()}
+
+
+def _snapshots(engine: DuckDB, settings: config.NodeConfig, us: party.Party, log: Log) -> frozenset[str]:
+    """Take the snapshot of each table that the catalog says we hold; notes go to the operator."""
+    held = [t for t in us.federation.catalog.tables if us.member.name in t.holders]
+    for name in settings.data:
+        if name not in {t.name for t in held}:
+            raise Misconfigured(f"{settings.common.path}: data.{name}: the catalog does not list "
+                                f"{us.member.name} as a holder of {name!r}")
+    for table in held:
+        if table.name not in settings.data:
+            raise Misconfigured(f"{settings.common.path}: data.{table.name} is missing; the catalog lists "
+                                f"{us.member.name} as a holder of it")
+        report = engine.snapshot(table, settings.data[table.name])
+        log.event("snapshot", table=table.name, count=report.rows)
+        for note in report.notes:
+            log.warning("snapshot_note", table=table.name, message=note)
+    return frozenset(t.name for t in held)
+
+
+def _grants(folder: Path) -> list[query_pb2.SignedGrant]:
+    try:
+        return [query_pb2.SignedGrant.FromString(p.read_bytes()) for p in sorted(folder.glob("*.grant"))]
+    except (DecodeError, OSError):
+        raise Misconfigured(f"{folder}: a grant in this folder cannot be read; sign it again with "
+                            "`cotally node grant`") from None
+
+
+run_command = Run()

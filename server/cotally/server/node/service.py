@@ -1,0 +1,137 @@
+"""A node at work: receive, hand to the session, measure, answer at D."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+
+import grpc.aio
+from cotally.server.audit.follower_store import FollowerStore
+from cotally.server.crypto import ciphertexts, plaintext_proof
+from cotally.server.crypto.packing import pack
+from cotally.server.crypto.paillier import Encryptor
+from cotally.server.dp.measure import measure as add_noise
+from cotally.server.engines.engine import Engine
+from cotally.server.ledger.ledger import Ledger
+from cotally.server.protocol.announcement import round_id
+from cotally.server.protocol.commitment import SALT_BYTES, proof_context
+from cotally.server.rpc.channel import keep_listening
+from cotally.server.rpc.credentials import Credentials
+from cotally.server.rpc.dialling import Desk, deliver
+from cotally.server.rpc.frames import split
+from cotally.server.rpc.hello import make_hello
+from cotally.server.rpc.logs import Log
+from cotally.server.wire.proofs import plaintext_message
+from cotally.v1 import log_pb2, node_pb2_grpc, round_pb2, work_pb2
+from cotally.v1.refusals import Refusal, Refused
+
+from .rounds import Sealed
+from .session import Decision, NodeSession
+
+
+class NodeService:
+    """Serves one department until cancelled."""
+
+    def __init__(
+        self, session: NodeSession, ledger: Ledger, followers: FollowerStore, engine: Engine,
+        tables: frozenset[str], encryptor: Encryptor, random_bytes: Callable[[int], bytes], log: Log,
+    ) -> None:
+        self._session = session
+        self._ledger = ledger
+        self._followers = followers
+        self._engine = engine
+        self._tables = tables
+        self._encryptor = encryptor
+        self._random_bytes = random_bytes
+        self._log = log
+
+    async def serve(self, channel: grpc.aio.Channel, address: str, credentials: Credentials,
+                    ready: Callable[[], None]) -> None:
+        """Listen for work, for ever."""
+        stub = node_pb2_grpc.NodesStub(channel)
+        desk = Desk(stub.Decline, self._ledger.status, address, self._log)
+        hello = make_hello(self._session.federation.charter, self._session.name)
+        work = keep_listening(
+            lambda: stub.Listen(work_pb2.ListenRequest(
+                hello=hello, log_size=self._session.follower.size, ledgers=self._ledger.status())),
+            work_pb2.NodeWork, address=address, credentials=credentials, log=self._log)
+        async for item in work:
+            ready()
+            await self._handle(item, stub, desk)
+
+    async def _handle(self, item: work_pb2.NodeWork, stub: "node_pb2_grpc.NodesAsyncStub",
+                      desk: Desk) -> None:
+        match item.WhichOneof("work"):
+            case "growth":
+                await self._cosign(item.growth, stub)
+            case "announcement":
+                desk.start(round_id(item.announcement), partial(self._take_part, item.announcement, stub))
+            case "frozen":
+                desk.start(item.frozen.body.round, partial(self._reveal, item.frozen, stub))
+            case "outcome":
+                self._session.close(item.outcome.round)
+                self._log.event("round_over", round=item.outcome.round)
+            case _:
+                self._log.debug("ignored")
+
+    async def _cosign(self, growth: work_pb2.Growth, stub: "node_pb2_grpc.NodesAsyncStub") -> None:
+        try:
+            data = self._followers.extend(self._session.follower, growth.first, growth.entries,
+                                          growth.checkpoint)
+        except Refused as refused:
+            self._log.error("log_refused", refusal=refused.refusal, message=refused.message)
+            return
+        size = self._session.follower.size
+        cosignature = log_pb2.Cosignature(witness=self._session.name, signature=self._session.sign(data))
+        await stub.Cosign(work_pb2.CosignRequest(size=size, cosignature=cosignature))
+
+    # Steps 4 to 6
+
+    async def _take_part(self, announcement: round_pb2.SignedAnnouncement,
+                         stub: "node_pb2_grpc.NodesAsyncStub") -> None:
+        received = time.monotonic()
+        record = self._session.resume(round_id(announcement))
+        if record is None:
+            decision = self._session.decide(announcement, time.time_ns() // 1_000_000)
+            if decision.priced.table.name not in self._tables:
+                raise Refused(Refusal.NOT_ALLOWED,
+                              f"{self._session.name} has no usable snapshot of {decision.priced.table.name}")
+            clear = self._session.reserve(decision)
+            sealed = await asyncio.to_thread(self._measure, decision, clear)
+            commitment = self._session.commit(clear, sealed)
+            await self._wait_for_tick(received, decision)
+        elif record.commitment is not None:
+            commitment = record.commitment
+        await deliver(lambda: stub.Commit(work_pb2.CommitRequest(commitment=commitment)))
+        self._log.event("committed", round=commitment.body.round)
+
+    def _measure(self, decision: Decision, clear: round_pb2.CommitmentBody) -> Sealed:
+        """Reduce the holding to integers, add our noise share, encrypt, prove. The price is spent."""
+        priced = decision.priced
+        public = self._session.federation.key
+        exact = self._engine.measure(priced.query, priced.table, priced.plan,
+                                     self._session.federation.catalog_digest)
+        plaintexts = pack(add_noise(exact, priced.plan), priced.plan.packing)
+        encryption = self._encryptor.encrypt(plaintexts)
+        proof = plaintext_proof.prove(public, proof_context(clear), encryption.ciphertexts, plaintexts,
+                                      encryption.randomness)
+        return Sealed(self._random_bytes(SALT_BYTES), ciphertexts.to_bytes(encryption.ciphertexts, public),
+                      plaintext_message(proof))
+
+    async def _wait_for_tick(self, received: float, decision: Decision) -> None:
+        """Answer exactly D after the announcement; a node that needed longer drops out, charged."""
+        left = received + decision.priced.plan.answer_ms / 1000 - time.monotonic()
+        if left < 0:
+            self._log.warning("too_slow", round=decision.round, milliseconds=round(-1000 * left))
+            raise Refused(Refusal.OUT_OF_ORDER,
+                          f"{self._session.name} was not ready at the time that the plan allows")
+        await asyncio.sleep(left)
+
+    # Step 7
+
+    async def _reveal(self, frozen: round_pb2.SignedFrozenRoster,
+                      stub: "node_pb2_grpc.NodesAsyncStub") -> None:
+        opened = self._session.reveal(frozen)
+        await deliver(lambda: stub.Reveal(split(opened)))
+        self._log.event("revealed", round=frozen.body.round)
+

@@ -1,0 +1,153 @@
+"""A department's side of a round: decide, spend, seal, reveal once, and watch the log.
+
+Rules, each refused by name:
+
+- A round is taken only when its announcement equals our own calculation, our own grant covers the
+  question, our operator accepts the number of departments, and the log still admits the price.
+- One round per query id; a round that was interrupted between spending and sealing is lost, never
+  measured again.
+- The ledger must still contain the last entry of ours that was logged: a restored backup stops here.
+- The price is spent durably before data is opened.
+- For one round we reveal to one frozen roster, for ever, and only if our own commitment is in it.
+- A checkpoint is cosigned only when it extends what we have folded.
+
+No socket, no clock, no randomness: times, salts and measurements are arguments.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cotally.server.audit.follower import Follower
+from cotally.server.crypto.signing import SigningKey
+from cotally.server.ledger.ledger import Ledger
+from cotally.server.policy.grants import check_grant
+from cotally.server.protocol import commitment as commitments
+from cotally.server.protocol.announcement import check_announcement, check_clock, round_id
+from cotally.server.protocol.frozen import check_frozen, frozen_digest
+from cotally.server.protocol.reveal import reveal
+from cotally.server.wire.federation import Federation, Priced
+from cotally.v1 import query_pb2, roster_pb2, round_pb2
+from cotally.v1.canonical import digest
+from cotally.v1.refusals import Refusal, Refused
+
+from .rounds import Record, Rounds, Sealed, State
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A round that this node takes part in, and under which grant."""
+
+    round: bytes
+    announcement: round_pb2.SignedAnnouncement
+    priced: Priced
+    grant: query_pb2.SignedGrant
+
+
+class NodeSession:
+    """The rules above, over one node's rounds, ledger and view of the log."""
+
+    def __init__(
+        self, federation: Federation, name: str, key: SigningKey, rounds: Rounds, ledger: Ledger,
+        follower: Follower, grants: Sequence[query_pb2.SignedGrant], accept_minimum: int,
+    ) -> None:
+        self.federation = federation
+        self.name = name
+        self.follower = follower
+        self._key = key
+        self._rounds = rounds
+        self._ledger = ledger
+        self._grants = grants
+        self._accept_minimum = accept_minimum
+        self._member = federation.member(name, roster_pb2.ROLE_NODE)
+
+    def sign(self, data: bytes) -> bytes:
+        """Our signature under what the follower allowed us to cosign."""
+        return self._key.sign(data)
+
+    # Step 4: decide
+
+    def decide(self, announcement: round_pb2.SignedAnnouncement, now_ms: int) -> Decision:
+        """Take part in a new round, or refuse; nothing is written or read yet."""
+        priced = check_announcement(self.federation, announcement)
+        body = announcement.body
+        check_clock(body, now_ms)
+        if self.name not in body.participants:
+            raise Refused(Refusal.NOT_ALLOWED, f"{self.name} is no participant of this round")
+        if len(body.participants) < self._accept_minimum:
+            raise Refused(Refusal.TOO_FEW_DEPARTMENTS,
+                          f"{self.name} takes part only among {self._accept_minimum} departments or more")
+        grant = self._grant_for(body.envelope.body, now_ms)
+        self._check_ledger_is_current()
+        self.follower.check_filters(priced.plan.population, body.envelope.body.analyst, priced.plan.pico_rho)
+        return Decision(round_id(announcement), announcement, priced, grant)
+
+    def _grant_for(self, envelope: query_pb2.Envelope, now_ms: int) -> query_pb2.SignedGrant:
+        reason = Refused(Refusal.NOT_ALLOWED,
+                         f"{self.name} has granted nothing to {envelope.analyst!r}; ask its officer")
+        for grant in self._grants:
+            if grant.body.analyst != envelope.analyst:
+                continue
+            try:
+                check_grant(grant, self._member, self.federation.name, envelope, now_ms)
+            except Refused as refused:
+                reason = refused
+            else:
+                return grant
+        raise reason
+
+    def _check_ledger_is_current(self) -> None:
+        logged = self.follower.last_link(self.name)
+        if logged is not None:
+            self._ledger.check_logged(*logged)
+
+    # Steps 4 and 6: spend, then seal what was measured
+
+    def reserve(self, decision: Decision) -> round_pb2.CommitmentBody:
+        """Spend the price, durably, and return the commitment's clear fields."""
+        plan = decision.priced.plan
+        self._rounds.open(decision.round, decision.announcement)
+        self._ledger.reserve(decision.round, plan.population, plan.pico_rho)
+        logged = self.follower.last_link(self.name)
+        links = self._ledger.links(logged[0] if logged else 0, decision.round)
+        return commitments.clear_fields(self.federation, decision.announcement, self.name, links,
+                                        decision.grant)
+
+    def commit(self, clear: round_pb2.CommitmentBody, sealed: Sealed) -> round_pb2.Commitment:
+        """Store the sealed measurement and return the signed commitment to send at D."""
+        seal = commitments.seal(clear, sealed.salt, sealed.ciphertexts, sealed.proof)
+        commitment = commitments.commit(clear, seal, self._key)
+        self._rounds.committed(clear.round, commitment, sealed)
+        return commitment
+
+    def resume(self, round_: bytes) -> Record | None:
+        """What was stored of a round that is posted again; refuses one that was interrupted."""
+        record = self._rounds.get(round_)
+        if record is not None and record.state is State.RESERVED:
+            raise Refused(Refusal.OUT_OF_ORDER,
+                          f"{self.name} was interrupted after it spent for this round; it takes no part")
+        return record
+
+    # Step 7: reveal
+
+    def reveal(self, frozen: round_pb2.SignedFrozenRoster) -> round_pb2.Reveal:
+        """Open our commitment to this roster, having bound ourselves to no other."""
+        record = self._rounds.get(frozen.body.round)
+        if record is None or record.commitment is None or record.sealed is None:
+            raise Refused(Refusal.OUT_OF_ORDER, f"{self.name} has nothing to reveal in this round")
+        priced = self.federation.price(record.announcement.body.envelope.body.query)
+        check_frozen(self.federation, record.announcement, priced, frozen)
+        ours = next((c for c in frozen.body.commitments if c.body.node == self.name), None)
+        if ours is None or digest("commitment", ours.body) != digest("commitment", record.commitment.body):
+            raise Refused(Refusal.EQUIVOCATION, f"the roster does not hold the commitment of {self.name}")
+        self._rounds.bind(record.round, frozen_digest(frozen))
+        sealed = record.sealed
+        return reveal(frozen, self.name, sealed.salt, sealed.ciphertexts, sealed.proof, self._key)
+
+    # Step 10: the round ended
+
+    def close(self, round_: bytes) -> None:
+        """Commit the reservation and delete the secrets; a dead round stays spent all the same."""
+        record = self._rounds.get(round_)
+        if record is not None and record.state is not State.DONE:
+            self._ledger.commit(round_)
+            self._rounds.close(round_)

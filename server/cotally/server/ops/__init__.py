@@ -1,0 +1,1 @@
+"""What operators run beside the roles: specs, the ceremony, authorities, sandboxes, check-ups."""

@@ -1,0 +1,77 @@
+"""Returns the columns that a spec declares, each with the keys of its own type only."""
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+
+from cotally.server.model.catalog import OTHER, Column, ColumnType
+
+from .reader import Section
+
+MAX_UNITS = 2**53  # resolution steps between the bounds
+MAX_BOUND = 2**62
+_INTEGER_CODE = re.compile(r"0|-?[1-9]\d*")
+
+
+def read_columns(sections: Sequence[Section]) -> tuple[Column, ...]:
+    """The columns in *sections*, names distinct."""
+    columns: list[Column] = []
+    for s in sections:
+        name = s.identifier("name")
+        if name in (c.name for c in columns):
+            s.refuse("name", f"repeats {name!r}")
+        kind = ColumnType(s.choice("type", [t.value for t in ColumnType]))
+        columns.append(_READ[kind](s, name, s.flag("nullable", True)))
+        s.done()
+    return tuple(columns)
+
+
+def _integer(s: Section, name: str, nullable: bool) -> Column:
+    lower = s.integer("lower", -MAX_BOUND, MAX_BOUND)
+    upper = s.integer("upper", -MAX_BOUND, MAX_BOUND)
+    if lower > upper:
+        s.refuse("upper", f"must be at least lower ({lower}), not {upper}")
+    if upper - lower > MAX_UNITS:
+        s.refuse("upper", "is too far from lower: at most 2^53 apart")
+    return Column(name, ColumnType.INTEGER, nullable, lower=Fraction(lower), upper=Fraction(upper))
+
+
+def _float(s: Section, name: str, nullable: bool) -> Column:
+    lower, upper, resolution = s.number("lower"), s.number("upper"), s.number("resolution")
+    if lower > upper:
+        s.refuse("upper", f"must be at least lower ({float(lower):g}), not {float(upper):g}")
+    if resolution <= 0:
+        s.refuse("resolution", f"must be above 0, not {float(resolution):g}")
+    if lower < upper and resolution > upper - lower:
+        s.refuse("resolution", f"must be at most upper - lower ({float(upper - lower):g}), "
+                               f"not {float(resolution):g}")
+    if upper - lower > MAX_UNITS * resolution:
+        s.refuse("resolution", "is too fine for these bounds: at most 2^53 steps from lower to upper")
+    return Column(name, ColumnType.FLOAT, nullable, lower=lower, upper=upper, resolution=resolution)
+
+
+def _category(s: Section, name: str, nullable: bool) -> Column:
+    codes = s.texts("codes")
+    other = s.flag("other", False)
+    integers = s.choice("format", ("text", "integer"), "text") == "integer"
+    if other and OTHER in codes:
+        s.refuse(f"codes[{codes.index(OTHER)}]", f"must not be {OTHER!r}: other = true makes a cell of that name")
+    for i, code in enumerate(codes):
+        if integers and not _INTEGER_CODE.fullmatch(code):
+            s.refuse(f"codes[{i}]", f"must be a whole number as text (format = \"integer\"), not {code!r}")
+    return Column(name, ColumnType.CATEGORY, nullable, codes=codes, other=other, integer_codes=integers)
+
+
+def _date(s: Section, name: str, nullable: bool) -> Column:
+    first, last = s.day("lower"), s.day("upper")
+    if first > last:
+        s.refuse("upper", f"must not be before lower ({first}), not {last}")
+    return Column(name, ColumnType.DATE, nullable, first=first, last=last)
+
+
+_READ = {
+    ColumnType.INTEGER: _integer,
+    ColumnType.FLOAT: _float,
+    ColumnType.CATEGORY: _category,
+    ColumnType.DATE: _date,
+}

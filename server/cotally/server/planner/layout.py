@@ -1,0 +1,76 @@
+"""Which blocks a query needs, over which groups, and whose noise it may count on."""
+
+from dataclasses import dataclass
+from math import prod
+
+from cotally.v1.refusals import Refusal, Refused
+
+from ..model.catalog import Table
+from ..model.plan import BlockKind, Rules
+from ..model.query import Mechanism, Query
+from ..statistics.encoding import Bounds, Encoding
+from ..statistics.registry import METHODS
+from . import limits
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A query's vector before it is priced: one block per encoding, one coordinate per group in each."""
+
+    encodings: tuple[Encoding, ...]
+    groups: int
+    bounds: Bounds
+    honest: int  # departments whose noise shares carry the release
+    departments: int  # that may add to a total
+
+    @property
+    def coordinates(self) -> int:
+        """Length of the vector."""
+        return len(self.encodings) * self.groups
+
+    def sensitivity_squared(self, encoding: Encoding, mechanism: Mechanism) -> int:
+        """Squared sensitivity in the norm of *mechanism*, in unrefined integers."""
+        if mechanism is Mechanism.GAUSSIAN:
+            return self.bounds.l2_squared(encoding)
+        return self.bounds.l1(encoding) ** 2
+
+    def share_of(self, mechanism: Mechanism) -> int:
+        """By how many departments the noise is shared: pure epsilon takes all of it from each one."""
+        return self.honest if mechanism is Mechanism.GAUSSIAN else 1
+
+
+def lay_out(query: Query, table: Table, rules: Rules) -> Layout:
+    """The layout of a checked query.
+
+    Raises Refused: NOT_ALLOWED where too few departments would be honest, UNSUPPORTED where the
+    vector is too long or a column's sums are too large.
+    """
+    honest = _honest(table, rules)
+    groups = prod(len(column.keys) for key in query.keys if (column := table.column(key)) is not None)
+    encodings: dict[tuple[BlockKind, str], Encoding] = {}
+    for statistic in query.statistics:
+        for encoding in METHODS[statistic.kind].encodings(table.column(statistic.column)):
+            encodings.setdefault((encoding.kind, encoding.column), encoding)
+    coordinates = groups * len(encodings)
+    if not 0 < coordinates <= limits.MAX_COORDINATES:
+        raise Refused(
+            Refusal.UNSUPPORTED,
+            f"the query asks for {coordinates} numbers ({groups} groups); "
+            f"between 1 and {limits.MAX_COORDINATES} can be released at once",
+        )
+    bounds = Bounds.of(table, groups)
+    return Layout(tuple(encodings.values()), groups, bounds, honest, max(len(table.holders), 1))
+
+
+def _honest(table: Table, rules: Rules) -> int:
+    """h: departments of every release that do not collude."""
+    if len(table.holders) == 1:
+        return 1  # its own data, its own noise: nobody else's share is needed
+    honest = table.min_departments - rules.colluding
+    if honest < 1 or table.min_departments < 2:
+        raise Refused(
+            Refusal.NOT_ALLOWED,
+            f"table {table.name!r} is released from {table.min_departments} departments on, of which "
+            f"{rules.colluding} may collude: no honest noise would be left",
+        )
+    return honest

@@ -1,0 +1,48 @@
+"""How noised integers share ciphertexts: slots wide enough that no honest sum overflows."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import ceil
+from typing import Final
+
+from ..dp.rounding import ceil_sqrt
+from ..model.plan import Block, Packing
+from ..model.query import Mechanism
+
+OVERFLOW_BITS: Final = 80  # an honest coordinate leaves its slot in at most 2^-80 of the releases
+TOTAL_BITS: Final = 62  # a total and its sign fit 63 bits on the wire, with one to spare
+_LN_2: Final = Fraction(69_315, 100_000)  # rounded up
+
+
+class DoesNotFit(Exception):
+    """The totals would leave their integers; the argument says what is too wide."""
+
+
+def tail(block: Block, mechanism: Mechanism, draws: int) -> int:
+    """A distance that one share's noise exceeds in none of *draws* draws but with chance 2^-80.
+
+    Of the discrete Gaussian at most 2 exp(-t^2 / (2 s^2)) lies beyond t (it is subgaussian, Canonne,
+    Kamath and Steinke 2020); of discrete Laplace at most 2 exp(-t/b).
+    """
+    depth = (OVERFLOW_BITS + (2 * draws).bit_length()) * _LN_2
+    scale = block.scale.fraction()
+    if mechanism is Mechanism.GAUSSIAN:
+        return ceil_sqrt(2 * depth * scale**2)
+    return ceil(depth * scale)
+
+
+def pack(blocks: Sequence[Block], mechanism: Mechanism, departments: int, modulus_bits: int) -> Packing:
+    """The narrowest slots for sums over *departments*; the largest packed total stays below the modulus.
+
+    Raises DoesNotFit where a slot needs more than TOTAL_BITS or than the modulus has.
+    """
+    coordinates = sum(block.cells for block in blocks)
+    draws = departments * coordinates
+    reach = [max(-b.low, b.high) + tail(b, mechanism, draws) for b in blocks]
+    bias = max(reach)
+    slot_bits = (departments * (2 * bias + 1)).bit_length()
+    widest = blocks[reach.index(bias)]
+    if slot_bits > min(TOTAL_BITS, modulus_bits - 1):
+        raise DoesNotFit(widest.column)
+    slots = (modulus_bits - 1) // slot_bits
+    return Packing(slot_bits, slots, -(-coordinates // slots), bias)

@@ -1,0 +1,1 @@
+"""What a department allows: its signed grants."""

@@ -1,0 +1,88 @@
+"""Steps 7 and 8, reveal and combine: opened commitments, proofs of knowledge, and their product."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from cotally.server.crypto import ciphertexts, plaintext_proof
+from cotally.server.crypto.signing import SigningKey
+from cotally.server.wire import proofs
+from cotally.server.wire.federation import Federation
+from cotally.server.wire.signed import check as check_signature
+from cotally.server.wire.signed import sign
+from cotally.v1 import log_pb2, roster_pb2, round_pb2
+from cotally.v1.canonical import digest
+from cotally.v1.refusals import Refusal, Refused
+
+from .commitment import SALT_BYTES, proof_context, seal
+from .frozen import frozen_digest
+
+
+def reveal(
+    frozen: round_pb2.SignedFrozenRoster, node: str, salt: bytes, data: bytes,
+    proof: round_pb2.PlaintextProof, key: SigningKey,
+) -> round_pb2.Reveal:
+    """The signed reveal of *node* to exactly this roster; *data* are its ciphertexts as bytes."""
+    body = round_pb2.RevealBody(round=frozen.body.round, node=node, frozen=frozen_digest(frozen),
+                                salt=salt, ciphertexts=data, proof=proof)
+    return round_pb2.Reveal(body=body, signature=sign(key, "reveal", body))
+
+
+def check_reveal(federation: Federation, frozen: round_pb2.SignedFrozenRoster,
+                 opened: round_pb2.Reveal) -> tuple[int, ...]:
+    """Return the ciphertexts of a reveal that opens its node's commitment, and refuse any other.
+
+    - The node is in the roster, and signed a reveal to this very roster.
+    - Salt, ciphertexts and proof hash to what it committed.
+    - The ciphertexts are as many as planned and in range; the proof of plaintext knowledge verifies
+      against the committed clear fields.
+    """
+    body = opened.body
+    commitment = next((c for c in frozen.body.commitments if c.body.node == body.node), None)
+    if commitment is None:
+        raise Refused(Refusal.NOT_ALLOWED, f"{body.node!r} is not in the frozen roster")
+    check_signature(federation.member(body.node, roster_pb2.ROLE_NODE), "reveal", body, opened.signature)
+    if body.round != frozen.body.round or body.frozen != frozen_digest(frozen):
+        raise Refused(Refusal.EQUIVOCATION, f"{body.node} revealed to another roster")
+    clear = commitment.body
+    if len(body.salt) != SALT_BYTES or seal(clear, body.salt, body.ciphertexts, body.proof) != clear.sealed:
+        raise Refused(Refusal.BAD_PROOF, f"what {body.node} revealed is not what it committed")
+    numbers = ciphertexts.from_bytes(body.ciphertexts, clear.ciphertexts, federation.key)
+    try:
+        plaintext_proof.verify(federation.key, proof_context(clear), numbers,
+                               proofs.plaintext_proof(body.proof))
+    except Refused as refused:
+        raise Refused(refused.refusal, f"{body.node}: {refused.message}") from None
+    return numbers
+
+
+def combine(federation: Federation, parts: Mapping[str, Sequence[int]]) -> bytes:
+    """The product of every department's ciphertexts, as bytes; plaintexts add."""
+    return ciphertexts.to_bytes(ciphertexts.multiply(parts, federation.key), federation.key)
+
+
+def transcript(frozen: round_pb2.SignedFrozenRoster, reveals: Sequence[round_pb2.Reveal],
+               products: bytes) -> round_pb2.Transcript:
+    """The hashes that fix what was combined: roster, reveals in order of names, product."""
+    revealed = sorted(reveals, key=lambda r: r.body.node)
+    return round_pb2.Transcript(
+        round=frozen.body.round, frozen=frozen_digest(frozen),
+        reveals=[round_pb2.NodeReveal(node=r.body.node, reveal=digest("reveal", r.body))
+                 for r in revealed],
+        product=hashlib.sha256(products).digest())
+
+
+def transcript_leaf(announcement: round_pb2.Announcement,
+                    made: round_pb2.Transcript) -> log_pb2.TranscriptLeaf:
+    """The log entry that the filters fold over: who asked, of which population, at what price."""
+    envelope = announcement.envelope.body
+    return log_pb2.TranscriptLeaf(
+        round=made.round, population=announcement.plan.population, pico_rho=announcement.plan.pico_rho,
+        analyst=envelope.analyst, purpose=envelope.purpose, transcript=digest("transcript", made))
+
+
+def roster_leaf(frozen: round_pb2.SignedFrozenRoster) -> log_pb2.RosterLeaf:
+    """The log entry of a frozen roster, with everybody's ledger links."""
+    return log_pb2.RosterLeaf(
+        round=frozen.body.round, frozen=frozen_digest(frozen),
+        ledgers=[log_pb2.NodeLinks(node=c.body.node, links=c.body.links)
+                 for c in frozen.body.commitments])

@@ -1,0 +1,42 @@
+"""The first words on a stream: both sides speak one version, for one federation, under one roster."""
+
+from typing import Final
+
+from cotally.v1 import roster_pb2, work_pb2
+from cotally.v1.canonical import digest
+from cotally.v1.refusals import Refusal, Refused
+
+VERSION: Final = 1  # of the protocol; a change that an older peer would misread raises it
+
+
+def make_hello(charter: roster_pb2.Charter, name: str) -> work_pb2.Hello:
+    """What *name* says first, pinning the roster of *charter*."""
+    return work_pb2.Hello(version=VERSION, federation=charter.roster.federation,
+                          roster=digest("roster", charter.roster), name=name)
+
+
+def check_hello(hello: work_pb2.Hello, charter: roster_pb2.Charter, member: roster_pb2.Member) -> None:
+    """Refuse a peer that differs from us in version, federation, roster, or from its certificate in name.
+
+    Raises Refused PROTOCOL_VERSION for the version and CREDENTIALS for the rest.
+    """
+    ours = charter.roster.federation
+    if hello.version != VERSION:
+        raise Refused(Refusal.PROTOCOL_VERSION,
+                      f"{member.name} speaks protocol version {hello.version}, this side speaks {VERSION}; "
+                      "install the same release of cotally on both")
+    if hello.federation != ours:
+        raise Refused(Refusal.CREDENTIALS,
+                      f"{member.name} belongs to the federation {hello.federation!r}, this side to {ours!r}")
+    pinned = digest("roster", charter.roster)
+    if hello.roster != pinned:
+        raise Refused(Refusal.CREDENTIALS,
+                      f"{member.name} pins the roster {_short(hello.roster)}, this side {_short(pinned)}; "
+                      "one of them holds an old charter")
+    if hello.name != member.name:
+        raise Refused(Refusal.CREDENTIALS,
+                      f"a caller says that it is {hello.name!r} and shows the certificate of {member.name}")
+
+
+def _short(fingerprint: bytes) -> str:
+    return f"{fingerprint[:8].hex()}..." if fingerprint else "(none)"

@@ -1,0 +1,152 @@
+"""TOML configuration of a role. Paths are relative to the file; unknown keys are refused."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from cotally.v1.refusals import Misconfigured
+
+_COMMON = ("name", "roster", "charter", "ca", "certificate", "key", "signing_key", "state")
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What every role's file holds."""
+
+    path: Path
+    name: str
+    roster: bytes  # pinned fingerprint
+    charter: Path
+    ca: Path
+    certificate: Path
+    key: Path
+    signing_key: Path
+    state: Path
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinatorConfig:
+    """coordinator.toml"""
+
+    common: Common
+    listen: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """node.toml"""
+
+    common: Common
+    coordinator: str
+    grants: Path
+    data: Mapping[str, Path]                 # by table
+    budgets: Mapping[str, Fraction]          # epsilon by population
+    budgets_rho: Mapping[str, Fraction]      # or rho
+    accept_min_departments: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolderConfig:
+    """keyholder.toml"""
+
+    common: Common
+    coordinator: str
+    share: Path
+    passphrase_file: Path | None             # None: asked on the terminal
+
+
+class _File:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.values: dict[str, Any] = tomllib.loads(path.read_text(), parse_float=Decimal)
+        except FileNotFoundError:
+            raise Misconfigured(f"{path}: there is no such configuration file") from None
+        except (OSError, UnicodeDecodeError) as reason:
+            raise Misconfigured(f"{path} cannot be read: {reason}") from None
+        except tomllib.TOMLDecodeError as reason:
+            raise Misconfigured(f"{path} is not TOML: {reason}") from None
+
+    def text(self, key: str) -> str:
+        value = self.values.pop(key, None)
+        if not isinstance(value, str) or not value:
+            raise Misconfigured(f"{self.path}: {key} must be a text, not {value!r}")
+        return value
+
+    def file(self, key: str) -> Path:
+        return self.path.parent / self.text(key)
+
+    def table(self, key: str) -> dict[str, Any]:
+        value = self.values.pop(key, {})
+        if not isinstance(value, dict):
+            raise Misconfigured(f"{self.path}: {key} must be a section [{key}]")
+        return value
+
+    def common(self) -> Common:
+        name, roster = self.text("name"), self.text("roster")
+        try:
+            fingerprint = bytes.fromhex(roster)
+        except ValueError:
+            fingerprint = b""
+        if len(fingerprint) != 32:
+            raise Misconfigured(f"{self.path}: roster must be the fingerprint, 64 hexadecimal digits")
+        return Common(self.path, name, fingerprint, *(self.file(key) for key in _COMMON[2:]))
+
+    def done(self) -> None:
+        if self.values:
+            raise Misconfigured(f"{self.path}: unknown key {sorted(self.values)[0]!r}")
+
+
+def coordinator(path: Path) -> CoordinatorConfig:
+    """Read coordinator.toml."""
+    file = _File(path.absolute())
+    config = CoordinatorConfig(file.common(), file.text("listen"))
+    file.done()
+    return config
+
+
+def keyholder(path: Path) -> KeyHolderConfig:
+    """Read keyholder.toml."""
+    file = _File(path.absolute())
+    common, address, share = file.common(), file.text("coordinator"), file.file("share")
+    passphrase = file.file("passphrase_file") if "passphrase_file" in file.values else None
+    file.done()
+    return KeyHolderConfig(common, address, share, passphrase)
+
+
+def node(path: Path) -> NodeConfig:
+    """Read node.toml."""
+    file = _File(path.absolute())
+    common, address, grants = file.common(), file.text("coordinator"), file.file("grants")
+    data = {table: _source(file, table, value) for table, value in file.table("data").items()}
+    epsilons: dict[str, Fraction] = {}
+    rhos: dict[str, Fraction] = {}
+    for population, value in file.table("budget").items():
+        kind, amount = _budget(file, population, value)
+        (epsilons if kind == "epsilon" else rhos)[population] = amount
+    minimum = file.values.pop("accept_min_departments", 1)
+    if not isinstance(minimum, int) or minimum < 1:
+        raise Misconfigured(f"{file.path}: accept_min_departments must be a whole number of 1 or more")
+    file.done()
+    return NodeConfig(common, address, grants, data, epsilons, rhos, minimum)
+
+
+def _source(file: _File, table: str, value: object) -> Path:
+    if not isinstance(value, str) or not value:
+        raise Misconfigured(f"{file.path}: data.{table} must be the path of a CSV or Parquet file")
+    return file.path.parent / value
+
+
+def _budget(file: _File, population: str, value: object) -> tuple[str, Fraction]:
+    if isinstance(value, dict) and len(value) == 1:
+        kind, amount = next(iter(value.items()))
+        if kind in ("epsilon", "rho") and isinstance(amount, (int, Decimal)) and not isinstance(amount, bool):
+            exact = Decimal(amount)
+            if exact.is_finite() and exact >= 0:
+                return kind, Fraction(exact)
+    raise Misconfigured(f"{file.path}: budget.{population} must be {{ epsilon = NUMBER }} or "
+                        "{{ rho = NUMBER }}, 0 or more")

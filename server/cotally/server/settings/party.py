@@ -1,0 +1,49 @@
+"""A role's own identity, loaded from the files that its configuration names."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cotally.server.crypto.signing import SigningKey
+from cotally.server.wire import charter
+from cotally.server.wire.federation import Federation
+from cotally.v1 import roster_pb2
+from cotally.v1.refusals import Misconfigured, Refused
+
+from .config import Common
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """The federation that a role pins, and the role's own place in it."""
+
+    federation: Federation
+    member: roster_pb2.Member
+    signing: SigningKey
+    state: Path
+
+    def ready(self) -> None:
+        """Tell whoever started us that we serve: `state/ready` holds our process id."""
+        write(self.state / "ready", str(os.getpid()))
+
+
+def load(common: Common, role: "roster_pb2.Role.ValueType") -> Party:
+    """Load and check charter and signing key; Misconfigured names the file to mend."""
+    federation = charter.load(common.charter, common.roster)
+    try:
+        member = federation.member(common.name, role)
+    except Refused as reason:
+        raise Misconfigured(f"{common.path}: name: {reason}") from None
+    signing = SigningKey.load(common.signing_key)
+    if signing.public != member.signing_key:
+        raise Misconfigured(f"{common.signing_key}: the roster gives {common.name} another signing key")
+    common.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (common.state / "ready").unlink(missing_ok=True)
+    return Party(federation, member, signing, common.state)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a small file so that nobody ever sees half of it."""
+    draft = path.with_name(path.name + ".new")
+    draft.write_text(text)
+    draft.replace(path)

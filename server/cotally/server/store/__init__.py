@@ -1,0 +1,1 @@
+"""Where a process keeps what it must not forget: SQLite files that survive crashes."""

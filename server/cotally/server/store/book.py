@@ -1,0 +1,113 @@
+"""What a department's ledger adds up to: one fold, for the ledger that writes and for those who check it.
+
+Rules, entry by entry (design section 4, Ledger):
+
+- BUDGET names no round and sets the population's budget; what was spent stays spent.
+- RESERVE names a round for the first time, has a price above zero, and spent + price fits the budget.
+- COMMIT repeats population and price of an open reservation, once.
+- VOID does so too, instead of COMMIT, and gives the price back.
+"""
+
+from collections import ChainMap
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+from cotally.v1.refusals import Refusal, Refused
+
+PICO = 10**12  # pico-rho in one rho
+
+
+class Kind(IntEnum):
+    """What an entry does; numbers are those of `LedgerKind` in the contract."""
+
+    BUDGET = 1
+    RESERVE = 2
+    COMMIT = 3
+    VOID = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """One round's price, and the last thing that happened to it."""
+
+    population: str
+    pico_rho: int
+    kind: Kind
+
+
+def rho(pico_rho: int) -> str:
+    """Return pico-rho as an exact decimal number of rho.
+
+    >>> rho(1_500_000_000_000), rho(7)
+    ('1.5', '0.000000000007')
+    """
+    whole, rest = divmod(pico_rho, PICO)
+    return f"{whole}.{rest:012d}".rstrip("0").rstrip(".")
+
+
+class Book:
+    """Budgets, what was spent, and every reservation of one department's ledger."""
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        self.budgets: dict[str, int] = {}
+        self.spent: dict[str, int] = {}
+        self.rounds: MutableMapping[bytes, Reservation] = {}
+
+    def trial(self) -> "Book":
+        """Return a book that starts where this one stands; folding into it leaves this one alone."""
+        book = Book(self.node)
+        book.budgets = dict(self.budgets)
+        book.spent = dict(self.spent)
+        book.rounds = ChainMap({}, self.rounds)
+        return book
+
+    def accept(self, trial: "Book") -> None:
+        """Take over what was folded into *trial*, which came from this book's `trial()`."""
+        assert isinstance(trial.rounds, ChainMap)
+        self.budgets = trial.budgets
+        self.spent = trial.spent
+        self.rounds.update(trial.rounds.maps[0])
+
+    def left(self, population: str) -> int:
+        """Pico-rho that may still be reserved; 0 where there is no budget."""
+        return max(0, self.budgets.get(population, 0) - self.spent.get(population, 0))
+
+    def fold(self, kind: Kind, population: str, round_: bytes, pico_rho: int) -> None:
+        """Apply one entry; refuse, changing nothing, one that breaks a rule of this module."""
+        if not population:
+            raise Refused(Refusal.MALFORMED, f"a ledger entry of {self.node} names no population")
+        if (kind is Kind.BUDGET) != (not round_):
+            raise Refused(Refusal.MALFORMED, f"a {kind.name} entry of {self.node} misnames its round")
+        if kind is Kind.BUDGET:
+            self.budgets[population] = pico_rho
+        elif kind is Kind.RESERVE:
+            self._reserve(population, round_, pico_rho)
+        else:
+            self._close(kind, population, round_, pico_rho)
+
+    def _reserve(self, population: str, round_: bytes, pico_rho: int) -> None:
+        if round_ in self.rounds:
+            raise Refused(Refusal.REPLAYED, f"{self.node}'s ledger reserves round {round_.hex()[:16]} twice")
+        if pico_rho <= 0:
+            raise Refused(Refusal.MALFORMED, f"{self.node}'s ledger reserves nothing for a round")
+        if pico_rho > self.left(population):
+            raise Refused(
+                Refusal.BUDGET_SPENT,
+                f"department {self.node} has {rho(self.left(population))} rho left of its budget of "
+                f"{rho(self.budgets.get(population, 0))} rho for population {population}; "
+                f"this costs {rho(pico_rho)} rho",
+            )
+        self.spent[population] = self.spent.get(population, 0) + pico_rho
+        self.rounds[round_] = Reservation(population, pico_rho, Kind.RESERVE)
+
+    def _close(self, kind: Kind, population: str, round_: bytes, pico_rho: int) -> None:
+        if self.rounds.get(round_) != Reservation(population, pico_rho, Kind.RESERVE):
+            raise Refused(
+                Refusal.OUT_OF_ORDER,
+                f"{self.node}'s ledger has a {kind.name} without an open reservation of that round and price",
+            )
+        if kind is Kind.VOID:
+            self.spent[population] -= pico_rho
+        self.rounds[round_] = Reservation(population, pico_rho, kind)

@@ -1,0 +1,1 @@
+"""Messages to model values and back: the only place where both are known."""

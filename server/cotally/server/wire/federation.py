@@ -1,0 +1,87 @@
+"""The pinned federation: charter, catalog, key and rules, looked up once and read everywhere."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from cotally.server.crypto.keys import PublicKey
+from cotally.server.model.catalog import Catalog, Table
+from cotally.server.model.plan import Plan, Rules
+from cotally.server.model.query import Query
+from cotally.server.planner.check import check as check_query
+from cotally.server.planner.plan import make_plan
+from cotally.v1 import query_pb2, roster_pb2, round_pb2
+from cotally.v1.canonical import digest
+from cotally.v1.refusals import Refusal, Refused
+
+from . import catalog as wire_catalog
+from . import keys as wire_keys
+from . import plan as wire_plan
+from . import query as wire_query
+from .numbers import decimal
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Priced:
+    """A query with everything that follows from it, from the catalog and from the roster."""
+
+    query: Query
+    table: Table
+    plan: Plan
+    message: round_pb2.Plan
+
+
+class Federation:
+    """Read-only view of one verified charter. Build it only from a charter whose digests were checked."""
+
+    def __init__(self, charter: roster_pb2.Charter) -> None:
+        self.charter = charter
+        self.name = charter.roster.federation
+        self.roster = digest("roster", charter.roster)
+        self.catalog_digest = digest("catalog", charter.catalog)
+        self.key_digest = digest("public_key", charter.public_key)
+        self.policy = charter.roster.policy
+        self.catalog: Catalog = wire_catalog.from_message(charter.catalog)
+        self.key: PublicKey = wire_keys.from_message(charter.public_key)
+        self.rules = Rules(
+            colluding=self.policy.colluding, delta=decimal(self.policy.delta, "delta"),
+            tick_ms=self.policy.tick_ms, round_ms=self.policy.round_ms, modulus_bits=self.key.bits)
+        self._members = {m.name: m for m in charter.roster.members}
+
+    @property
+    def delta(self) -> Fraction:
+        """The federation's delta."""
+        return self.rules.delta
+
+    def member(self, name: str, role: "roster_pb2.Role.ValueType") -> roster_pb2.Member:
+        """The member called *name* in *role*; refuses anybody else."""
+        member = self._members.get(name)
+        if member is None or member.role != role:
+            raise Refused(Refusal.CREDENTIALS,
+                          f"{name!r} is no {roster_pb2.Role.Name(role)[5:].lower()} of the roster")
+        return member
+
+    def members(self, *roles: "roster_pb2.Role.ValueType") -> list[roster_pb2.Member]:
+        """Members in *roles*, in roster order."""
+        return [m for m in self.charter.roster.members if m.role in roles]
+
+    def coordinator(self) -> roster_pb2.Member:
+        """The one coordinator."""
+        return self.members(roster_pb2.ROLE_COORDINATOR)[0]
+
+    def table(self, name: str) -> Table:
+        """The table called *name*."""
+        table = self.catalog.table(name)
+        if table is None:
+            known = ", ".join(t.name for t in self.catalog.tables)
+            raise Refused(Refusal.UNKNOWN_NAME, f"there is no table {name!r}; the catalog has {known}")
+        return table
+
+    def price(self, message: query_pb2.Query) -> Priced:
+        """Check *message* and compute its plan: what steps 2, 4 and 9 have in common."""
+        query = wire_query.from_message(message)
+        table = self.table(query.table)
+        check_query(query, table)
+        plan = make_plan(query, table, self.rules)
+        return Priced(query, table, plan, wire_plan.to_message(plan))

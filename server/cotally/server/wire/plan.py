@@ -1,0 +1,52 @@
+"""The plan as it is announced. Every party makes its own and compares the messages."""
+
+from fractions import Fraction
+
+from cotally.server.model.plan import Block, BlockKind, Dyadic, Plan
+from cotally.server.model.query import Mechanism
+from cotally.v1 import query_pb2, round_pb2
+
+_KINDS = {
+    BlockKind.COUNT: round_pb2.BLOCK_KIND_COUNT,
+    BlockKind.SUM: round_pb2.BLOCK_KIND_SUM,
+    BlockKind.CENTRED_SUM: round_pb2.BLOCK_KIND_CENTRED_SUM,
+}
+_MECHANISMS = {
+    Mechanism.GAUSSIAN: query_pb2.MECHANISM_GAUSSIAN,
+    Mechanism.LAPLACE: query_pb2.MECHANISM_LAPLACE,
+}
+
+
+def to_message(plan: Plan) -> round_pb2.Plan:
+    """The message of *plan*; equal plans give equal digests."""
+    return round_pb2.Plan(
+        blocks=[_block(b) for b in plan.blocks], mechanism=_MECHANISMS[plan.mechanism],
+        honest=plan.honest, pico_rho=plan.pico_rho,
+        epsilon=_decimal(plan.epsilon) if plan.epsilon is not None else "",
+        packing=round_pb2.Packing(slot_bits=plan.packing.slot_bits, slots=plan.packing.slots,
+                                  ciphertexts=plan.packing.ciphertexts, bias=plan.packing.bias),
+        answer_ms=plan.answer_ms, population=plan.population, minimum=plan.minimum,
+    )
+
+
+def _block(b: Block) -> round_pb2.Block:
+    return round_pb2.Block(
+        kind=_KINDS[b.kind], column=b.column, offset=b.offset, cells=b.cells, factor=b.factor,
+        shift=b.shift, step=str(b.step), centre=str(b.centre), refinement=b.refinement, low=b.low,
+        high=b.high, l1=str(b.l1), l2_squared=str(b.l2_squared), scale=_dyadic(b.scale),
+        pico_rho=b.pico_rho,
+    )
+
+
+def _dyadic(number: Dyadic) -> round_pb2.Dyadic:
+    return round_pb2.Dyadic(mantissa=number.mantissa, exponent=number.exponent)
+
+
+def _decimal(number: Fraction) -> str:
+    """Shortest exact decimal; the planner rounds to one."""
+    digits = 0
+    while (number * 10**digits).denominator != 1:
+        digits += 1
+    scaled = int(number * 10**digits)
+    whole, rest = divmod(scaled, 10**digits)
+    return f"{whole}.{rest:0{digits}d}" if digits else str(whole)
