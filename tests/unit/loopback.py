@@ -92,14 +92,14 @@ class Straw(node_pb2_grpc.NodesServicer):
     def _who(self, context: Any) -> roster_pb2.Member:
         return caller(context, self.charter, roster_pb2.ROLE_NODE, clock=self.clock)
 
-    async def Commit(  # type: ignore[override]  # noqa: N802
+    async def Commit(  # noqa: N802
         self, request: work_pb2.CommitRequest, context: Any) -> work_pb2.CommitResponse:
         self._who(context)
         if self.error:
             raise self.error
         return work_pb2.CommitResponse()
 
-    async def Listen(  # type: ignore[override]  # noqa: N802
+    async def Listen(  # noqa: N802
         self, request: work_pb2.ListenRequest, context: Any) -> AsyncIterator[work_pb2.Frame]:
         check_hello(request.hello, self.charter, self._who(context))
         self.listened += 1
@@ -115,7 +115,7 @@ class Straw(node_pb2_grpc.NodesServicer):
             self.cancelled.set()
             raise
 
-    async def Reveal(  # type: ignore[override]  # noqa: N802
+    async def Reveal(  # noqa: N802
         self, request_iterator: AsyncIterator[work_pb2.Frame], context: Any) -> work_pb2.RevealResponse:
         self._who(context)
         reveal = await receive_one(request_iterator, round_pb2.Reveal)

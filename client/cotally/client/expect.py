@@ -23,13 +23,14 @@ def expected_errors(
     errors: dict[str, float | None] = {}
     for statistic in query.statistics:
         blocks = blocks_for(plan, table, statistic)
-        measured = [Measured.of(block, plan.mechanism, adding) for block in blocks]
-        if len(measured) == 1:
-            errors[statistic.alias] = measured[0].half_width(confidence)
+        top, *bottom = (Measured.of(block, plan.mechanism, adding) for block in blocks)
+        if not bottom:
+            errors[statistic.alias] = top.half_width(confidence)
         else:
             column = column_of(table, statistic.column)
-            distance = _farthest(column, measured[0].centre)
-            errors[statistic.alias] = _mean_error(*measured, people(query, table), distance, confidence)
+            distance = _farthest(column, top.centre)
+            errors[statistic.alias] = _mean_error(
+                top, bottom[0], people(query, table), distance, confidence)
     return errors
 
 

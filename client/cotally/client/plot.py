@@ -77,7 +77,8 @@ def _points(ax: "Axes", x: list[float], y: list[float], width: float, colour: st
 
 
 def _draw_series(
-    ax: "Axes", mark: Mark, places: list[float], estimates: list[Estimate], width: float, colour: str, name: str,
+    ax: "Axes", mark: Mark, places: list[float], estimates: list[Estimate], width: float, colour: str,
+    name: str,
 ) -> None:
     whole = [
         (place, each.value, each.low, each.high) for place, each in zip(places, estimates, strict=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -16,6 +17,7 @@ from cotally.client.profile import Profile
 from cotally.server.ops import pki
 from cotally.server.rpc.credentials import Credentials
 from cotally.server.rpc.frames import split
+from cotally.server.rpc.hello import make_hello
 from cotally.v1 import node_pb2_grpc, round_pb2, work_pb2
 from cotally.v1.refusals import EXIT_CODE, Misconfigured, Refusal, Refused
 from tests.unit.loopback import LONG_AGO, Federation, Straw, coordinator
@@ -31,7 +33,8 @@ def serving(
     federation: Federation, straw: Straw | None = None, shown: Callable[[], Credentials] | None = None,
 ) -> Iterator[str]:
     """The straw coordinator in a thread with a loop of its own, for a client that blocks."""
-    ready, told = threading.Event(), []
+    ready = threading.Event()
+    told: list[Any] = []
 
     async def main() -> None:
         async with coordinator(federation, straw or Straw(federation.charter), shown=shown) as address:
@@ -49,7 +52,9 @@ def serving(
         thread.join(10)
 
 
-def profile(federation: Federation, name: str = "ann", address: str = "127.0.0.1:1", ca: Path | None = None) -> Profile:
+def profile(
+    federation: Federation, name: str = "ann", address: str = "127.0.0.1:1", ca: Path | None = None,
+) -> Profile:
     files = federation.files[name]
     return Profile(
         path=federation.folder / "profile.toml", name=name, coordinator=address, ca=ca or federation.ca,
@@ -77,7 +82,8 @@ def test_a_good_profile_gets_through_and_hears_refusals(federation: Federation) 
         straw.error = ValueError("pid 4711")
         refused = commit(profile(federation, "north", address))
         assert refused is not None
-        assert refused.refusal == Refusal.INTERNAL and "4711" not in refused.message and address in refused.message
+        assert refused.refusal == Refusal.INTERNAL and "4711" not in refused.message
+        assert address in refused.message
         refused = commit(profile(federation, "ann", address))
         assert refused is not None and refused.refusal == Refusal.NOT_ALLOWED
 
@@ -110,7 +116,8 @@ def test_wrong_certificates_are_found_before_dialling(
 
 
 @pytest.mark.parametrize("which, text", [
-    ("missing", "ann.pem: there is no such certificate file"), ("junk", "ann.pem: this is not a PEM certificate"),
+    ("missing", "ann.pem: there is no such certificate file"),
+    ("junk", "ann.pem: this is not a PEM certificate"),
     ("lax", "ann.key: others can read this private key"), ("pair", "does not belong to the certificate"),
     ("nokey", "ann.key: there is no such private key file"),
 ])
@@ -137,7 +144,9 @@ def test_broken_files_are_the_profiles_matter(federation: Federation, which: str
     ("expired", "has expired; tell its operator"),
     ("node", "was not issued for a coordinator"),
 ])
-def test_a_coordinator_that_is_not_one(federation: Federation, tmp_path: Path, planted: str, text: str) -> None:
+def test_a_coordinator_that_is_not_one(
+    federation: Federation, tmp_path: Path, planted: str, text: str,
+) -> None:
     if planted == "foreign":
         shown = Federation.create(tmp_path / "other").load("coordinator")
     elif planted == "expired":
@@ -161,11 +170,13 @@ def test_nobody_there(federation: Federation) -> None:
 
 
 def test_a_silent_coordinator_times_out(federation: Federation) -> None:
-    with serving(federation) as address, pytest.raises(Refused) as caught:
-        with open_channel(profile(federation, "north", address)) as channel, refusals(address):
-            from cotally.server.rpc.hello import make_hello
-            request = work_pb2.ListenRequest(hello=make_hello(federation.charter, "north"))
-            list(node_pb2_grpc.NodesStub(channel).Listen(request, timeout=0.3))
+    request = work_pb2.ListenRequest(hello=make_hello(federation.charter, "north"))
+    with (
+        serving(federation) as address,
+        open_channel(profile(federation, "north", address)) as channel,
+        pytest.raises(Refused) as caught, refusals(address),
+    ):
+        list(node_pb2_grpc.NodesStub(channel).Listen(request, timeout=0.3))
     assert caught.value.refusal == Refusal.UNREACHABLE and "did not answer in time" in caught.value.message
 
 
@@ -190,7 +201,8 @@ def test_five_megabytes_join() -> None:
 
 
 @pytest.mark.parametrize("frame", [
-    work_pb2.Frame(), work_pb2.Frame(part=b"\xff\xff", last=True), work_pb2.Frame(part=b"x" * (256 * 1024 + 1)),
+    work_pb2.Frame(), work_pb2.Frame(part=b"\xff\xff", last=True),
+    work_pb2.Frame(part=b"x" * (256 * 1024 + 1)),
 ])
 def test_strange_frames(frame: work_pb2.Frame) -> None:
     with pytest.raises(Refused) as caught:

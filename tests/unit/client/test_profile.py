@@ -10,7 +10,8 @@ from cotally.v1.refusals import Misconfigured
 
 GOOD = {
     "name": '"ann"', "coordinator": '"127.0.0.1:7443"', "ca": '"ca.pem"', "certificate": '"ann.pem"',
-    "key": '"ann.key"', "signing_key": '"keys/sign.key"', "roster": f'"{"ab" * 32}"', "purposes": '["statistics"]',
+    "key": '"ann.key"', "signing_key": '"keys/sign.key"',
+    "roster": f'"{"ab" * 32}"', "purposes": '["statistics"]',
 }
 
 

@@ -3,43 +3,46 @@
 import re
 import unicodedata
 from datetime import date
+from decimal import Decimal
 from typing import Final
 
 from cotally.v1.catalog_pb2 import Column, ColumnType
 from cotally.v1.query_pb2 import Literal
 from cotally.v1.refusals import Refusal, Refused
 
-from .decimals import MAX_DIGITS, exact, plain
+from .decimals import exact, plain
 from .draft import Day, Number, Text, Value
 from .names import describe, echo, listing, nearest
 
 _ISO_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_INT64: Final = 2**63
+MAX_NUMBER: Final = 2**63 - 1
+MAX_DECIMALS: Final = 18
+_NUMBERS: Final = f"a number without quotes, up to 2^63, of at most {MAX_DECIMALS} decimals"
 
 
 def literal(column: Column, value: Value) -> Literal:
     """Return *value* as a literal of *column*; Refused MALFORMED (type) or UNKNOWN_NAME (code)."""
     if column.type == ColumnType.COLUMN_TYPE_INTEGER:
-        return Literal(integer=_integer(column, value))
+        number = _number(column, value)
+        whole = number == int(number)
+        return Literal(integer=int(number)) if whole else Literal(decimal=plain(number))
     if column.type == ColumnType.COLUMN_TYPE_FLOAT:
-        return Literal(decimal=_decimal(column, value))
+        return Literal(decimal=plain(_number(column, value)))
     if column.type == ColumnType.COLUMN_TYPE_DATE:
         return Literal(date=_day(column, value))
     return Literal(text=_code(column, value))
 
 
-def _integer(column: Column, value: Value) -> int:
+def _number(column: Column, value: Value) -> Decimal:
     number = exact(value.text) if isinstance(value, Number) else None
-    if number is None or number != int(number) or not -_INT64 <= number < _INT64:
-        raise _mismatch(column, value, "a whole number of at most 64 bits, without quotes")
-    return int(number)
+    if number is None or abs(number) > MAX_NUMBER or _decimals(number) > MAX_DECIMALS:
+        raise _mismatch(column, value, _NUMBERS)
+    return number
 
 
-def _decimal(column: Column, value: Value) -> str:
-    number = exact(value.text) if isinstance(value, Number) else None
-    if number is None:
-        raise _mismatch(column, value, f"a decimal number of at most {MAX_DIGITS} digits, without quotes")
-    return plain(number)
+def _decimals(number: Decimal) -> int:
+    _, point, fraction = plain(number).partition(".")
+    return len(fraction) if point else 0
 
 
 def _day(column: Column, value: Value) -> str:

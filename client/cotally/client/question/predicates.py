@@ -12,7 +12,8 @@ from .literals import literal
 from .names import describe, find_column
 
 MAX_LEVELS: Final = 16  # a level costs two in the depth of the message, which everybody bounds
-MAX_TERMS: Final = 1000
+MAX_CONDITIONS: Final = 256  # comparisons, tests, AND, OR and NOT together
+MAX_VALUES: Final = 10_000  # in all IN lists together
 
 _EQUALITY: Final = (Operator.OPERATOR_EQ, Operator.OPERATOR_NE)
 
@@ -57,19 +58,20 @@ def _ordered(column: Column, name: Name) -> None:
 
 
 def check_size(test: Test) -> None:
-    """Refuse a WHERE of more than 1,000 comparisons and listed values; looks at it without recursion."""
-    terms = 0
+    """Refuse a WHERE of too many conditions or listed values; looks at it without recursion."""
+    conditions = values = 0
     waiting: list[Test] = [test]
     while waiting:
         current = waiting.pop()
+        conditions += 1
         match current:
             case Both() | Either():
                 waiting.extend(current.operands)
             case Negated():
                 waiting.append(current.operand)
             case OneOf():
-                terms += len(current.values)
-            case _:
-                terms += 1
-        if terms > MAX_TERMS:
-            raise Refused(Refusal.UNSUPPORTED, f"WHERE holds more than {MAX_TERMS} comparisons and values")
+                values += len(current.values)
+        if conditions > MAX_CONDITIONS:
+            raise Refused(Refusal.UNSUPPORTED, f"WHERE holds more than {MAX_CONDITIONS} conditions")
+        if values > MAX_VALUES:
+            raise Refused(Refusal.UNSUPPORTED, f"WHERE lists more than {MAX_VALUES} values")

@@ -21,7 +21,8 @@ from .predicates import check_size, predicate
 from .privacy import DEFAULT_CONFIDENCE, clause
 
 SUFFIXES: Final = ("_low", "_high", "_se", "_flag")
-MAX_STATISTICS: Final = 100
+MAX_STATISTICS: Final = 64
+MAX_KEYS: Final = 16
 _MAX_NAME: Final = 64
 
 PREFIX: Final = {
@@ -55,6 +56,8 @@ def resolve(draft: Draft, catalog: Catalog, confidence: str = DEFAULT_CONFIDENCE
 
 
 def _keys(table: Table, names: Sequence[Name]) -> list[str]:
+    if len(names) > MAX_KEYS:
+        raise Refused(Refusal.UNSUPPORTED, f"more than {MAX_KEYS} keys in GROUP BY{names[MAX_KEYS].at}")
     keys: list[str] = []
     for name in names:
         column = find_column(table, name)

@@ -31,11 +31,18 @@ _TOKENS: Final[dict[str, tuple[str, str]]] = {
                      "HEREDOC_STRING", "UNICODE_STRING", "NATIONAL_RAW_STRING"),
                     ("a text with a prefix", "write it in plain single quotes")),
     **dict.fromkeys(("L_BRACKET", "L_BRACE", "BLOCK_START", "UNKNOWN"), ("{}", _BARE)),
+    **dict.fromkeys(("ISNULL", "NOTNULL"), ("{}", "write IS NULL or IS NOT NULL")),
+    **dict.fromkeys(("TRUE", "FALSE"), ("a truth value ({})", _COMPARE)),
+    "CASE": ("CASE", "put the condition into WHERE"),
+    "INTERVAL": ("INTERVAL", "write the date itself"),
     "HAVING": ("HAVING", "every group is released; filter the result instead"),
     "QUALIFY": ("QUALIFY", "filter the result instead"),
     "DCOLON": ("a cast (::)", "every column is used with its declared type"),
     "HINT": ("a hint", "leave it out"),
     "WITH": ("WITH", _ONE_TABLE),
+    "FOR": ("FOR", "leave it out"),
+    "ALL": ("ALL", "leave it out"),
+    "COLLATE": ("COLLATE", "codes are compared exactly"),
     "VALUES": ("VALUES", _ONE_TABLE),
     "INTO": ("INTO", "save the release instead"),
     "TABLE_SAMPLE": ("TABLESAMPLE", "every row counts"),
@@ -60,6 +67,8 @@ _BEFORE_PARENTHESIS: Final = {
     "SELECT", "FROM", "WHERE", "GROUP_BY", "AND", "OR", "NOT", "IN", "BETWEEN", "IS", "ALIAS", "COMMA",
     "L_PAREN", "R_PAREN", "EQ", "NEQ", "LT", "LTE", "GT", "GTE", "DASH", "STAR", "NUMBER", "STRING", "DOT",
 }
+_AFTER_A_LIST: Final = {"FROM", "WHERE", "GROUP_BY", "R_PAREN", "COMMA"}
+_SPELLINGS: Final = {"==": "write =", "!": "write NOT"}
 FORM: Final = "SELECT keys, aggregates FROM table [WHERE ...] [GROUP BY keys] WITH PRIVACY (...)"
 
 
@@ -73,6 +82,7 @@ def refuse_constructs(source: Source, tokens: Sequence[Token]) -> None:
     if not tokens:
         raise Refused(Refusal.MALFORMED, f"the question has no SELECT: the form is {FORM}")
     _refuse_other_statements(source, tokens)
+    _refuse_unbalanced(source, tokens)
     for index, token in enumerate(tokens):
         name = kind(token)
         at = source.at(token.start)
@@ -82,7 +92,15 @@ def refuse_constructs(source: Source, tokens: Sequence[Token]) -> None:
             raise unsupported(_distinct(tokens, index), "cotally counts rows, bounded per person", at)
         if name == "SEMICOLON":
             raise unsupported("a second statement", "ask one question at a time; the privacy clause belongs"
-                              " before the semicolon", source.at(token.start))
+                              " before the semicolon", at)
+        if name == "COMMA" and (index + 1 == len(tokens) or kind(tokens[index + 1]) in _AFTER_A_LIST):
+            raise Refused(Refusal.MALFORMED, f"nothing follows the comma{at}")
+        if name == "WITH" and index + 1 < len(tokens) and kind(tokens[index + 1]) in ("ROLLUP", "CUBE"):
+            raise unsupported(f"WITH {tokens[index + 1].text.upper()}", "ask one question per grouping", at)
+        if name == "NULL" and not _is_null_test(tokens, index):
+            raise unsupported("NULL as a value", "write IS NULL or IS NOT NULL", at)
+        if source.raw(token) in _SPELLINGS:
+            raise unsupported(f"the operator {source.raw(token)}", _SPELLINGS[source.raw(token)], at)
         if name in _TOKENS and not _is_part(tokens, index):
             construct, help_ = _TOKENS[name]
             start = _first_join_word(tokens, index) if name == "JOIN" else token
@@ -103,6 +121,25 @@ def _refuse_other_statements(source: Source, tokens: Sequence[Token]) -> None:
     if kind(first) != "SELECT":
         word = echo(source.raw(first).upper())
         raise unsupported(f"a statement that begins with {word}", f"the form is {FORM}", at)
+
+
+def _refuse_unbalanced(source: Source, tokens: Sequence[Token]) -> None:
+    open_: list[Token] = []
+    for token in tokens:
+        if kind(token) == "L_PAREN":
+            open_.append(token)
+        elif kind(token) == "R_PAREN":
+            if not open_:
+                raise Refused(Refusal.MALFORMED, f"the parenthesis ) closes nothing{source.at(token.start)}")
+            open_.pop()
+    if open_:
+        raise Refused(Refusal.MALFORMED, f"the parenthesis ( is never closed{source.at(open_[-1].start)}")
+
+
+def _is_null_test(tokens: Sequence[Token], index: int) -> bool:
+    """True for the NULL of IS NULL and IS NOT NULL."""
+    before = [kind(token) for token in tokens[max(index - 2, 0) : index]]
+    return before[-1:] == ["IS"] or before == ["IS", "NOT"]
 
 
 def _distinct(tokens: Sequence[Token], index: int) -> str:

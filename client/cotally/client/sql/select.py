@@ -105,8 +105,11 @@ def _aggregate(node: Any, alias: Name | None, columns: Columns) -> Aggregate:
     for shape, kind, spelled in _AGGREGATES:
         if type(node) is not shape:
             continue
-        parts(node, {"this", "big_int"}, source)
-        argument = node.args.get("this")
+        present = parts(node, {"this", "big_int", "expressions"}, source)
+        if "expressions" in present:
+            second = source.at_node(present["expressions"][0])
+            raise unsupported(f"a second argument of {spelled}", f"write {spelled}(column)", second)
+        argument = present.get("this")
         at = source.at_node(node)
         if isinstance(argument, exp.Star) and not any(argument.args.values()) and shape is exp.Count:
             return Aggregate(StatisticKind.STATISTIC_KIND_COUNT_ROWS, None, alias, at)

@@ -20,7 +20,13 @@ MAX_PREFIXES: Final = 16  # NOT NOT NOT ..., each of which the parser descends i
 _OPENING: Final = {"L_PAREN", "L_BRACKET", "L_BRACE"}
 _CLOSING: Final = {"R_PAREN", "R_BRACKET", "R_BRACE"}
 _PREFIXES: Final = {"NOT", "DASH", "PLUS", "TILDE"}
-_OPEN_QUOTE: Final = re.compile(r"Missing (\S+) from (\d+):(\d+)")
+_OPEN_QUOTE: Final = re.compile(r"Missing (\S+) from \d+:(\d+)")
+
+
+def place(text: str, offset: int) -> str:
+    """Return " (line 1, column 14)" for a position in *text*; both count from 1."""
+    before = text[:offset]
+    return f" (line {before.count(chr(10)) + 1}, column {offset - before.rfind(chr(10))})"
 
 
 def kind(token: Token) -> str:
@@ -36,9 +42,8 @@ class Source:
     tokens: tuple[Token, ...]
 
     def at(self, offset: int) -> str:
-        """Return " (line 1, column 14)" for a position in the text; both count from 1."""
-        before = self.text[:offset]
-        return f" (line {before.count(chr(10)) + 1}, column {offset - (before.rfind(chr(10)) + 1) + 1})"
+        """Return the place of the character at *offset*."""
+        return place(self.text, offset)
 
     def at_node(self, node: Any) -> str:
         """Return the place where *node* begins, or nothing where sqlglot did not remember it."""
@@ -85,7 +90,7 @@ def _tokens(text: str) -> tuple[Token, ...]:
     except SqlglotError as error:
         found = _OPEN_QUOTE.search(str(error.__cause__ or error))
         if found:
-            start = f" (line {found[2]}, column {found[3]})"
+            start = place(text, int(found[2]))  # sqlglot counts from the start of the text, from 0
             raise Refused(Refusal.MALFORMED, f"the quote {found[1]} is never closed{start}") from None
         raise Refused(Refusal.MALFORMED, "a quote or comment in the question is never closed") from None
 

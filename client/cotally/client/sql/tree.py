@@ -81,6 +81,8 @@ def _named(node: Any) -> str:
         return "a window function"
     if isinstance(node, exp.Case):
         return "CASE"
+    if isinstance(node, exp.Predicate | exp.Connector | exp.Not):
+        return "a condition"
     if isinstance(node, exp.Func):
         return f"function {echo(node.sql_name())}"
     return _CAMEL.sub(" ", type(node).__name__).upper()

@@ -38,7 +38,7 @@ def verify_inclusion(
     leaf: bytes, index: int, size: int, path: Sequence[bytes], expected_root: bytes,
 ) -> bool:
     """Return whether *path* proves the leaf hash *leaf* at *index* in the tree of *size* leaves."""
-    if not 0 <= index < size:
+    if not 0 <= index < size or len(leaf) != hashlib.sha256().digest_size:
         return False
     position, last, value = index, size - 1, leaf
     for sibling in path:

@@ -127,8 +127,11 @@ def check_equality(
 def combine(key: Key, partials: Mapping[int, Sequence[mpz]]) -> list[int]:
     """Return the plaintexts that exactly t *partials*, by share index, open.
 
-    Raises BAD_PROOF when a combination is not 1 modulo N, which valid partials always are.
+    Raises BAD_PROOF when a combination is not 1 modulo N, which that of valid partials always is.
     """
+    if len(partials) != key.threshold or len({len(parts) for parts in partials.values()}) != 1:
+        raise Refused(
+            Refusal.MALFORMED, f"a plaintext is opened by {key.threshold} partial decryptions of one length")
     delta = math.factorial(key.key_holders)
     exponents: dict[int, int] = {}
     for i in partials:

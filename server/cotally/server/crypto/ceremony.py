@@ -45,7 +45,8 @@ def deal(bits: int, key_holders: int, threshold: int, epoch: int, progress: Call
     Raises Misconfigured for sizes that cannot be: bits even and at least 2048, 1 <= t <= n <= 64.
     """
     if bits % 2 or not MINIMUM_BITS <= bits <= MAXIMUM_BITS:
-        raise Misconfigured(f"a key of {bits} bits is not possible: use an even number from {MINIMUM_BITS} on")
+        raise Misconfigured(f"a key of {bits} bits is not possible: "
+                            f"use an even number from {MINIMUM_BITS} to {MAXIMUM_BITS}")
     if not 1 <= threshold <= key_holders <= MAXIMUM_KEY_HOLDERS:
         raise Misconfigured(f"{threshold} of {key_holders} key holders is not possible: "
                             f"1 <= threshold <= key holders <= {MAXIMUM_KEY_HOLDERS}")

@@ -56,7 +56,8 @@ def multiply(parts: Mapping[str, Sequence[int]], public: PublicKey) -> tuple[int
         product = _product(column, n)
         if gmpy2.gcd(product, n) != 1:
             name = names[_culprit(column, n)]
-            raise Refused(Refusal.MALFORMED, f"{name}: ciphertext {position} shares a factor with the modulus")
+            raise Refused(Refusal.MALFORMED,
+                          f"{name}: ciphertext {position} shares a factor with the modulus")
         products.append(int(product))
     return tuple(products)
 

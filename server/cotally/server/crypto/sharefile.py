@@ -78,7 +78,8 @@ def _parse(data: bytes) -> dict[str, Any]:
     if not isinstance(header, dict) or header.get("kind") != KIND:
         raise Misconfigured("this is not a key share of cotally")
     if header.get("version") != VERSION:
-        raise Misconfigured(f"the key share has version {header.get('version')!r}, this program reads {VERSION}")
+        raise Misconfigured(f"the key share has version {header.get('version')!r}; "
+                            f"this program reads {VERSION}")
     if not _well_formed(header):
         raise Misconfigured("the key share is damaged: a field is missing or out of range")
     return header

@@ -35,10 +35,11 @@ def trials(public: PublicKey) -> list[Trial]:
     n, square = mpz(public.modulus), mpz(public.modulus_squared)
     made = []
     for k in range(TRIALS):
-        stream = expand(public.modulus_bytes + 16, b"cotally/v1/trial-plaintext", public.modulus, public.epoch, k)
+        statement = (public.modulus, public.epoch, k)
+        stream = expand(public.modulus_bytes + 16, b"cotally/v1/trial-plaintext", *statement)
         plaintext = int.from_bytes(stream, "big") % public.modulus
-        stream = expand(public.modulus_bytes, b"cotally/v1/trial-randomness", public.modulus, public.epoch, k)
-        exponent = int.from_bytes(stream, "big") >> 8 * public.modulus_bytes - public.randomness_bits
+        stream = expand(public.modulus_bytes, b"cotally/v1/trial-randomness", *statement)
+        exponent = int.from_bytes(stream, "big") % (1 << public.randomness_bits)
         mask = gmpy2.powmod(public.generator, exponent, square)
         made.append(Trial(int((1 + plaintext * n) * mask % square), plaintext))
     return made

@@ -17,11 +17,11 @@ def measure(values: Sequence[int], plan: Plan) -> list[int]:
     where plan and noise disagree; no text quotes a value.
     """
     if len(values) != plan.coordinates:
-        raise Refused(Refusal.PLAN_MISMATCH, f"the plan has {plan.coordinates} coordinates, not {len(values)}")
+        raise Refused(Refusal.PLAN_MISMATCH, f"{len(values)} values meet a plan of {plan.coordinates}")
     noised: list[int] = []
     for block in plan.blocks:
         if block.offset != len(noised):
-            raise Refused(Refusal.PLAN_MISMATCH, f"{title(block)} does not start where the block before it ends")
+            raise Refused(Refusal.PLAN_MISMATCH, f"{title(block)} is out of its place in the vector")
         measurement = build(block, plan.mechanism, plan.honest)
         cells = values[block.offset : block.offset + block.cells]
         clamped = [min(max(int(value), block.low), block.high) for value in cells]

@@ -8,11 +8,11 @@ from math import inf, ldexp, nextafter
 from typing import Any, Final
 
 import opendp.prelude as opendp
-
 from cotally.v1.refusals import Refusal, Refused
 
 from ..model.plan import PICO, Block
 from ..model.query import Mechanism
+from .gaussian import LEAST_VARIANCE
 from .rounding import ceil_sqrt
 
 _TOLERANCE: Final = Fraction(1, 10**12)  # OpenDP's upward rounding in binary floats
@@ -25,18 +25,21 @@ opendp.enable_features("contrib")
 def build(block: Block, mechanism: Mechanism, honest: int) -> Any:
     """The measurement that adds one share of *block*'s noise to each of a list of integers.
 
-    Raises Refused: BAD_PRIVACY for a scale that is zero or no binary float, PLAN_MISMATCH where
-    the block's price is not what OpenDP's privacy map says of its sensitivity and scale.
+    Raises Refused: BAD_PRIVACY for a scale that is zero, no binary float, or so narrow that shares
+    would not add up to a Gaussian; PLAN_MISMATCH where the block's price is not what OpenDP's
+    privacy map says of its sensitivity and scale.
     """
     scale = _float_scale(block)
+    if mechanism is Mechanism.GAUSSIAN and scale**2 < LEAST_VARIANCE:
+        raise Refused(Refusal.BAD_PRIVACY, f"the noise shares of {title(block)} are too narrow to add up")
     try:
         integers = opendp.vector_domain(opendp.atom_domain(T="i64"))
         if mechanism is Mechanism.GAUSSIAN:
             measurement = opendp.m.make_gaussian(integers, opendp.l2_distance(T="f64"), scale=scale)
-            rho = Fraction(measurement.map(_root(block.l2_squared))) / honest
+            rho = Fraction(_map(measurement, _root(block.l2_squared))) / honest
         else:
             measurement = opendp.m.make_laplace(integers, opendp.l1_distance(T="f64"), scale=scale)
-            rho = Fraction(measurement.map(_at_least(Fraction(block.l1)))) ** 2 / 2
+            rho = Fraction(_map(measurement, _at_least(Fraction(block.l1)))) ** 2 / 2
     except Exception:
         raise Refused(Refusal.INTERNAL, f"the noise of {title(block)} cannot be made") from None
     asked = rho * PICO
@@ -48,6 +51,11 @@ def build(block: Block, mechanism: Mechanism, honest: int) -> Any:
 def title(block: Block) -> str:
     """How a sentence names *block*."""
     return f"{block.kind.value}({block.column or '*'})"
+
+
+def _map(measurement: Any, sensitivity: float) -> float:
+    """What OpenDP says that one share costs: rho or epsilon."""
+    return float(measurement.map(sensitivity))
 
 
 def _float_scale(block: Block) -> float:

@@ -69,7 +69,9 @@ def decimal_text(value: Fraction) -> str:
     >>> decimal_text(Fraction(1, 8)), decimal_text(Fraction(10) ** -12)
     ('0.125', '1e-12')
     """
-    return f"{Decimal(value.numerator) / Decimal(value.denominator):.6g}".lower()
+    digits, _, exponent = f"{Decimal(value.numerator) / Decimal(value.denominator):.6g}".partition("e")
+    digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
+    return f"{digits}e{exponent}" if exponent else digits
 
 
 def _unit(value: Fraction, digits: int) -> Fraction:

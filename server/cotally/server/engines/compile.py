@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cotally.server.engines.predicate import condition
-from cotally.server.engines.terms import RECORDS, UNIT, Bindings, Bound, binary, case, column, number
+from cotally.server.engines.terms import RECORDS, UNIT, Bindings, Bound, binary, case, cast, column, number
 from cotally.server.engines.units import integer_type, units
 from cotally.server.engines.vector import groups, key_lists
 from cotally.server.model.catalog import Table
@@ -67,20 +67,20 @@ class _Compiler:
         for block in self._plan.blocks:
             self._check(block)
         tree = exp.select(exp.column("cell"))
-        tree = tree.with_("entries", as_=self._entries())
+        tree = tree.with_("entries", as_=self._entries(), copy=False)
         if self._table.unit is None:
             source, worth = "entries", self._event_worth
         else:
-            tree = tree.with_("people", as_=self._people())
+            tree = tree.with_("people", as_=self._people(), copy=False)
             source, worth = "people", self._person_worth
             if groups(self._query, self._table) > self._table.groups_per_person:
-                tree = tree.with_("ranked", as_=self._ranked())
+                tree = tree.with_("ranked", as_=self._ranked(), copy=False)
                 kept = exp.LTE(this=exp.column("place"), expression=number(self._table.groups_per_person))
-                source, tree = "ranked", tree.where(kept)
+                source, tree = "ranked", tree.where(kept, copy=False)
         for position, block in enumerate(self._plan.blocks):
             total = exp.Sum(this=worth(block))
-            tree = tree.select(exp.alias_(total, f"b{position}"))
-        tree = tree.from_(source).group_by(exp.column("cell"))
+            tree = tree.select(exp.alias_(total, f"b{position}", copy=False), copy=False)
+        tree = tree.from_(source, copy=False).group_by(exp.column("cell"), copy=False)
         return Measurement(tree, self._bindings.values)
 
     def _check(self, block: Block) -> None:
@@ -105,20 +105,22 @@ class _Compiler:
         return declared.units
 
     def _entries(self) -> exp.Select:
-        tree = exp.select().from_(exp.to_table(RECORDS, copy=False))
+        tree = exp.select().from_(exp.to_table(RECORDS, copy=False), copy=False)
         tree, cell = self._grouped(tree)
-        tree = tree.select(exp.alias_(cell, "cell"))
+        tree = tree.select(exp.alias_(cell, "cell", copy=False), copy=False)
         for name, lane in self._lane.items():
             declared = self._table.column(name)
             if declared is None:
                 raise ValueError(f"table {self._table.name} has no column {name}")
             value = units(declared, self._bindings) if name in self._summed else column(name, RECORDS)
-            tree = tree.select(exp.alias_(value, f"u{lane}"))
+            tree = tree.select(exp.alias_(value, f"u{lane}", copy=False), copy=False)
         if self._query.where is not None:
-            tree = tree.where(condition(self._query.where, self._table, self._bindings))
+            tree = tree.where(condition(self._query.where, self._table, self._bindings), copy=False)
         if self._table.unit is not None:
             unit = column(UNIT, RECORDS)
-            tree = tree.select(exp.alias_(unit, "person")).where(unit.copy().is_(exp.null()).not_())
+            present = exp.Not(this=exp.Is(this=unit.copy(), expression=exp.null()))
+            tree = tree.select(exp.alias_(unit, "person", copy=False), copy=False)
+            tree = tree.where(present, copy=False)
         return tree
 
     def _grouped(self, tree: exp.Select) -> tuple[exp.Select, exp.Expression]:
@@ -141,24 +143,26 @@ class _Compiler:
                 matches = exp.EQ(
                     this=exp.column("code", table=name), expression=column(declared.name, RECORDS)
                 )
-                tree = tree.join(codes, on=matches, join_type="left" if declared.other else "inner")
+                tree = tree.join(
+                    codes, on=matches, join_type="left" if declared.other else "inner", copy=False
+                )
                 found = exp.column("digit", table=name)
                 digit = exp.Coalesce(this=found, expressions=[digit]) if declared.other else found
             cell = binary(exp.Add, binary(exp.Mul, cell, number(len(keys))), digit) if position else digit
         return tree, cell
 
     def _people(self) -> exp.Select:
-        tree = exp.select("person", "cell", exp.alias_(exp.Count(this=exp.Star()), "n"))
+        tree = exp.select("person", "cell", exp.alias_(exp.Count(this=exp.Star()), "n", copy=False))
         for name, lane in self._lane.items():
             value = exp.column(f"u{lane}")
-            tree = tree.select(exp.alias_(exp.Count(this=value), f"n{lane}"))
+            tree = tree.select(exp.alias_(exp.Count(this=value), f"n{lane}", copy=False), copy=False)
             if name in self._summed:
-                tree = tree.select(exp.alias_(exp.Sum(this=value.copy()), f"s{lane}"))
-        return tree.from_("entries").group_by("person", "cell")
+                tree = tree.select(exp.alias_(exp.Sum(this=value.copy()), f"s{lane}", copy=False), copy=False)
+        return tree.from_("entries", copy=False).group_by("person", "cell", copy=False)
 
     def _ranked(self) -> exp.Select:
         text: exp.Expression = self._bindings.bind(self._salt.hex() + _SEPARATOR)
-        cell = exp.cast(exp.column("cell"), "text")
+        cell = cast(exp.column("cell"), "text")
         for part in (exp.column("person"), self._bindings.bind(_SEPARATOR), cell):
             text = exp.DPipe(this=text, expression=part)
         order = [exp.Ordered(this=exp.MD5(this=text)), exp.Ordered(this=exp.column("cell"))]
@@ -167,7 +171,7 @@ class _Compiler:
             partition_by=[exp.column("person")],
             order=exp.Order(expressions=order),
         )
-        return exp.select("*", exp.alias_(place, "place")).from_("people")
+        return exp.select("*", exp.alias_(place, "place", copy=False)).from_("people", copy=False)
 
     def _event_worth(self, block: Block) -> exp.Expression:
         """A row's integer; every row is a person of its own."""
@@ -178,8 +182,9 @@ class _Compiler:
         worth = shift
         if block.factor:
             kind = integer_type(self._reach(block))
-            worth = self._line(exp.cast(value.copy(), kind), block.factor, shift)
-        return case((value.is_(exp.null()), number(0)), otherwise=worth)
+            worth = self._line(cast(value.copy(), kind), block.factor, shift)
+        missing = exp.Is(this=value, expression=exp.null())
+        return case((missing, number(0)), otherwise=worth)
 
     def _person_worth(self, block: Block) -> exp.Expression:
         """A person's integer in one group: min(n, k) times the average row, rounded half up."""
@@ -190,12 +195,12 @@ class _Compiler:
         shift = self._bindings.bind(block.shift)
         within = exp.LTE(this=n, expression=self._bindings.bind(k))
         most = self._bindings.bind(k * block.shift)
-        few = binary(exp.Mul, exp.cast(n.copy(), kind), shift)
+        few = binary(exp.Mul, cast(n.copy(), kind), shift)
         if not block.factor:
-            return case((within, few), otherwise=exp.cast(most, kind))
-        total = exp.cast(exp.column(f"s{lane}"), "int128")
-        few = self._line(exp.cast(total.copy(), kind), block.factor, few)
-        wide = exp.cast(n.copy(), "int128")
+            return case((within, few), otherwise=cast(most, kind))
+        total = cast(exp.column(f"s{lane}"), "int128")
+        few = self._line(cast(total.copy(), kind), block.factor, few)
+        wide = cast(n.copy(), "int128")
         quotient = exp.IntDiv(this=total, expression=wide)
         remainder = binary(exp.Mod, total.copy(), wide.copy())
         worth = k * block.factor
@@ -205,7 +210,7 @@ class _Compiler:
         )
         many = binary(exp.Add, self._line(exp.paren(quotient), worth, most), exp.paren(rounded))
         none = exp.EQ(this=n.copy(), expression=number(0))
-        return case((none, number(0)), (within, few), otherwise=exp.cast(many, kind))
+        return case((none, number(0)), (within, few), otherwise=cast(many, kind))
 
     def _line(self, x: exp.Expression, slope: int, intercept: exp.Expression) -> exp.Expression:
         """slope * x + intercept."""

@@ -41,10 +41,13 @@ def number(value: int) -> exp.Expression:
 
 def case(*branches: tuple[exp.Expression, exp.Expression], otherwise: exp.Expression) -> exp.Expression:
     """The value of the first branch whose condition holds, else *otherwise*."""
-    tree = exp.Case()
-    for condition, value in branches:
-        tree = tree.when(condition, value)
-    return tree.else_(otherwise)
+    ifs = [exp.If(this=condition, true=value) for condition, value in branches]
+    return exp.Case(ifs=ifs, default=otherwise)
+
+
+def cast(value: exp.Expression, kind: str) -> exp.Expression:
+    """*value* as type *kind*, one of "bigint", "int128" and "text"."""
+    return exp.Cast(this=value, to=exp.DataType.build(kind))
 
 
 def clamp(value: exp.Expression, low: exp.Expression, high: exp.Expression) -> exp.Expression:

@@ -10,18 +10,18 @@ neighbouring unit, but never out of 0..M, on which alone sensitivity depends.
 import math
 
 from cotally.server.engines.predicate import nearest
-from cotally.server.engines.terms import RECORDS, Bindings, binary, case, clamp, column
+from cotally.server.engines.terms import RECORDS, Bindings, binary, case, cast, clamp, column
 from cotally.server.model.catalog import Column, ColumnType
 from cotally.v1.refusals import Refusal, Refused
 from sqlglot import exp
 
-NARROW = 2**62  # integers of this magnitude, and sums of two of them, fit 64 bits
+_NARROW = 2**62  # integers of this magnitude, and sums of two of them, fit 64 bits
 _WIDE = 2**120  # the same for 128 bits, with room to spare
 
 
-def integer_type(bound: int) -> exp.DataType:
+def integer_type(bound: int) -> str:
     """The narrowest type for integers whose magnitude is publicly at most *bound*."""
-    return exp.DataType.build("bigint" if bound < NARROW else "int128")
+    return "bigint" if bound < _NARROW else "int128"
 
 
 def units(declared: Column, bindings: Bindings) -> exp.Expression:
@@ -40,7 +40,7 @@ def _of_integer(declared: Column, bindings: Bindings) -> exp.Expression:
     if lower.denominator != 1 or upper.denominator != 1 or declared.resolution != 1:
         raise ValueError(f"integer column {declared.name} has a bound that is no integer")
     kind = integer_type(max(abs(int(lower)), abs(int(upper)), declared.units))
-    raw = exp.cast(column(declared.name, RECORDS), kind)
+    raw = cast(column(declared.name, RECORDS), kind)
     low, high = bindings.bind(int(lower)), bindings.bind(int(upper))
     return binary(exp.Sub, clamp(raw, low, high), low.copy())
 
@@ -52,6 +52,6 @@ def _of_float(declared: Column, bindings: Bindings) -> exp.Expression:
     low, high, resolution = map(bindings.bind, bounds)
     offset = binary(exp.Sub, clamp(column(declared.name, RECORDS), low, high), low.copy())
     rounded = exp.Floor(this=binary(exp.Add, binary(exp.Div, offset, resolution), bindings.bind(0.5)))
-    whole = exp.cast(rounded, integer_type(declared.units))
+    whole = cast(rounded, integer_type(declared.units))
     top = bindings.bind(declared.units)
     return case((exp.GT(this=whole, expression=top), top.copy()), otherwise=whole.copy())

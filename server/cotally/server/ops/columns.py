@@ -55,7 +55,7 @@ def _category(s: Section, name: str, nullable: bool) -> Column:
     other = s.flag("other", False)
     integers = s.choice("format", ("text", "integer"), "text") == "integer"
     if other and OTHER in codes:
-        s.refuse(f"codes[{codes.index(OTHER)}]", f"must not be {OTHER!r}: other = true makes a cell of that name")
+        s.refuse(f"codes[{codes.index(OTHER)}]", f"must not be {OTHER!r}: other = true makes a cell so named")
     for i, code in enumerate(codes):
         if integers and not _INTEGER_CODE.fullmatch(code):
             s.refuse(f"codes[{i}]", f"must be a whole number as text (format = \"integer\"), not {code!r}")

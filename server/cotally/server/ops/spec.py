@@ -181,8 +181,8 @@ def _check_tables(sections: Sequence[Section], tables: Sequence[Table]) -> None:
                 sections[i].refuse("name", f"repeats {table.name!r}")
             if other.population == table.population and (other.unit is None) != (table.unit is None):
                 sections[i].refuse(
-                    "population", f"{table.population!r} would hold persons and single rows at once (table "
-                                  f"{other.name!r}); give tables with unit = \"row\" a population of their own")
+                    "population", f"{table.population!r} would hold persons and single rows at once (as "
+                                  f"{other.name!r} says); give event-level tables one of their own")
 
 
 def _departments(sections: list[Section], tables: list[Section]) -> tuple[Department, ...]:

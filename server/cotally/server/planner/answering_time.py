@@ -14,7 +14,7 @@ COORDINATE_MICROSECONDS: Final = 20  # drawing noise, about 75,000 values a seco
 
 
 def answering_time(max_people: int, coordinates: int, ciphertexts: int, tick_ms: int, round_ms: int) -> int:
-    """D in milliseconds: a multiple of *tick_ms*, at least one, at most half of *round_ms* if that allows one.
+    """D in milliseconds: a multiple of *tick_ms*, at least one, at most half of *round_ms* where that is one.
 
     >>> answering_time(100_000, 300, 5, tick_ms=50, round_ms=20_000)
     900

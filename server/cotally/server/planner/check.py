@@ -5,6 +5,7 @@ Nodes and key holders run this on what they receive; a client's own care counts 
 
 from datetime import date
 from fractions import Fraction
+from typing import Final
 
 from cotally.v1.refusals import Refusal, Refused
 
@@ -28,7 +29,9 @@ from ..model.query import (
 )
 from . import limits
 
-RESERVED_ENDINGS = ("_low", "_high", "_se", "_flag")
+RESERVED_ENDINGS: Final = ("_low", "_high", "_se", "_flag")
+
+_UNORDERED: Final = (Operator.EQ, Operator.NE)
 
 
 def check(query: Query, table: Table) -> None:
@@ -48,7 +51,7 @@ def check(query: Query, table: Table) -> None:
 
 def _check_keys(keys: tuple[str, ...], table: Table) -> None:
     if len(keys) > limits.MAX_KEYS:
-        raise Refused(Refusal.UNSUPPORTED, f"GROUP BY takes at most {limits.MAX_KEYS} columns, not {len(keys)}")
+        raise Refused(Refusal.UNSUPPORTED, f"GROUP BY takes at most {limits.MAX_KEYS} columns")
     if len(set(keys)) != len(keys):
         raise Refused(Refusal.MALFORMED, f"{_repeated(keys)!r} is named twice in GROUP BY")
     for key in keys:
@@ -79,7 +82,8 @@ def _check_alias(alias: str, keys: tuple[str, ...]) -> None:
         raise Refused(Refusal.MALFORMED, "a statistic has no name")
     if alias.endswith(RESERVED_ENDINGS):
         raise Refused(
-            Refusal.MALFORMED, f"the name {alias!r} ends like an interval's: {', '.join(RESERVED_ENDINGS)} are reserved"
+            Refusal.MALFORMED,
+            f"the name {alias!r} has an ending that is kept for intervals: {', '.join(RESERVED_ENDINGS)}",
         )
     for name in (alias, *(alias + ending for ending in RESERVED_ENDINGS)):
         if name in keys:
@@ -120,7 +124,7 @@ class _Conditions:
                 column = _column(self._table, predicate.column)
                 if not isinstance(predicate.operator, Operator):
                     raise Refused(Refusal.MALFORMED, f"the comparison of {column.name!r} has no operator")
-                if column.type is ColumnType.CATEGORY and predicate.operator not in (Operator.EQ, Operator.NE):
+                if column.type is ColumnType.CATEGORY and predicate.operator not in _UNORDERED:
                     raise Refused(
                         Refusal.UNSUPPORTED,
                         f"{column.name!r} is a category: its codes have no order, only =, <> and IN apply",
@@ -164,7 +168,7 @@ class _Conditions:
 def _check_number(literal: Literal, column: Column) -> None:
     if isinstance(literal, bool) or not isinstance(literal, int | Fraction):
         raise Refused(Refusal.MALFORMED, f"{column.name!r} is a number: compare it with a number")
-    if abs(literal) > limits.MAX_NUMBER or 10**limits.MAX_DECIMALS % literal.denominator:
+    if abs(Fraction(literal)) > limits.MAX_NUMBER or 10**limits.MAX_DECIMALS % literal.denominator:
         raise Refused(
             Refusal.UNSUPPORTED,
             f"{column.name!r} is compared with a number beyond 2^63 or {limits.MAX_DECIMALS} decimals",

@@ -1,6 +1,7 @@
 """Expected errors: half-widths of intervals, from noise alone, when every holder takes part."""
 
 from fractions import Fraction
+from functools import lru_cache
 from math import comb, exp
 from statistics import NormalDist
 
@@ -62,29 +63,36 @@ def normal_quantile(confidence: Fraction) -> Fraction:
     """z with P(|N(0, 1)| <= z) = confidence, rounded up.
 
     >>> normal_quantile(Fraction(19, 20))
-    Fraction(97998199, 50000000)
+    Fraction(195996399, 100000000)
     """
     return short_decimal_up(Fraction(NormalDist().inv_cdf(float((1 + confidence) / 2))), _DIGITS)
 
 
+@lru_cache(maxsize=256)
 def laplace_quantile(confidence: Fraction, shares: int) -> Fraction:
-    """q with P(|L| <= q) = confidence, rounded up, L the sum of *shares* Laplace variables of scale 1."""
+    """q with P(|L| <= q) = confidence, rounded up, L the sum of *shares* Laplace variables of scale 1.
+
+    |L| is a mixture of Gamma(shares - k, 1), k = 0..shares-1, of weights C(shares-1+k, k) / 2^(shares-1+k).
+    """
+    weights = [
+        float(Fraction(comb(shares - 1 + k, k), 2 ** (shares - 1 + k))) for k in range(shares - 1, -1, -1)
+    ]
     outside = float(1 - confidence)
     low, high = 0.0, 1.0
-    while _laplace_tail(high, shares) > outside:
+    while _gamma_tail(high, weights) > outside:
         high *= 2
-    for _ in range(60):
+    for _ in range(50):
         middle = (low + high) / 2
-        low, high = (middle, high) if _laplace_tail(middle, shares) > outside else (low, middle)
+        low, high = (middle, high) if _gamma_tail(middle, weights) > outside else (low, middle)
     return short_decimal_up(Fraction(high), _DIGITS)
 
 
-def _laplace_tail(distance: float, shares: int) -> float:
-    """P(|L| > distance): |L| is a mixture of Gamma(n - k, 1), k < n, with weights C(n-1+k, k) / 2^(n-1+k)."""
-    term = below = exp(-distance)  # P(Gamma(1) > distance), then of Gamma(2), ...
-    tails = [below]
-    for j in range(1, shares):
-        term *= distance / j
-        below += term
-        tails.append(below)
-    return sum(comb(shares - 1 + k, k) / 2 ** (shares - 1 + k) * tails[shares - 1 - k] for k in range(shares))
+def _gamma_tail(distance: float, weights: list[float]) -> float:
+    """The chance that a mixture of Gamma(1, 1), Gamma(2, 1), ... of *weights* exceeds *distance*."""
+    term = beyond = exp(-distance)
+    total = weights[0] * beyond
+    for order, weight in enumerate(weights[1:], start=1):
+        term *= distance / order
+        beyond += term
+        total += weight * beyond
+    return total

@@ -46,6 +46,8 @@ def lay_out(query: Query, table: Table, rules: Rules) -> Layout:
     vector is too long or a column's sums are too large.
     """
     honest = _honest(table, rules)
+    if min(table.rows_per_person, table.groups_per_person, table.overlap, table.max_people) < 1:
+        raise Refused(Refusal.UNSUPPORTED, f"table {table.name!r} declares a contribution bound below 1")
     groups = prod(len(column.keys) for key in query.keys if (column := table.column(key)) is not None)
     encodings: dict[tuple[BlockKind, str], Encoding] = {}
     for statistic in query.statistics:

@@ -122,7 +122,7 @@ def _fitting(
             continue
         fitting.append(amount)
     if not fitting:
-        raise Refused(Refusal.UNSUPPORTED, f"no noise lets totals of table {table.name!r} fit {TOTAL_BITS} bits")
+        raise Refused(Refusal.UNSUPPORTED, f"no noise lets totals of {table.name!r} fit {TOTAL_BITS} bits")
     return fitting[0], fitting[-1]
 
 

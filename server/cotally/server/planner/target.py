@@ -41,7 +41,7 @@ def block_rho(query: Query, table: Table, rules: Rules, layout: Layout) -> Fract
     if pico_rho < 1:
         raise Refused(
             Refusal.BAD_PRIVACY,
-            f"{name(query)} leaves none of its {blocks} parts a millionth of a millionth of rho; ask for more",
+            f"{name(query)} is too little to split over {blocks} blocks of at least one pico-rho",
         )
     return Fraction(pico_rho, PICO)
 

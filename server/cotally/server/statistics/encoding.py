@@ -58,7 +58,8 @@ class Bounds:
         """The bounds for a query with *groups* groups; where a row is the unit, one row in one group."""
         if table.unit is None:
             return cls(1, 1, table.overlap, table.max_people)
-        return cls(table.rows_per_person, min(table.groups_per_person, groups), table.overlap, table.max_people)
+        kept = min(table.groups_per_person, groups)
+        return cls(table.rows_per_person, kept, table.overlap, table.max_people)
 
     def l1(self, encoding: Encoding) -> int:
         """L1 sensitivity of a block: m departments, g groups, k average rows of magnitude B in each.

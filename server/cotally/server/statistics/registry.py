@@ -6,7 +6,8 @@ from typing import Final, Protocol
 
 from ..model.catalog import Column
 from ..model.query import StatisticKind
-from . import count, mean, sum
+from . import count, mean
+from . import sum as bounded_sum
 from .encoding import Encoding
 
 
@@ -26,6 +27,6 @@ class Method(Protocol):
 METHODS: Final[dict[StatisticKind, Method]] = {
     StatisticKind.COUNT_ROWS: count,
     StatisticKind.COUNT: count,
-    StatisticKind.SUM: sum,
+    StatisticKind.SUM: bounded_sum,
     StatisticKind.MEAN: mean,
 }

@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import pytest
-
 from cotally.server.audit.checkpoint import check_witnessed, cosign_bytes, parse, quorum, text
 from cotally.v1 import log_pb2, roster_pb2
 from cotally.v1.refusals import Refusal, Refused
 
-if TYPE_CHECKING:
-    from tests.unit.server.audit.conftest import World
+from tests.fixtures.logs import World
 
 ROOT = bytes(range(32))
 TEXT = "cotally/pums\n7\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n"
@@ -30,8 +27,9 @@ def test_the_text_is_fixed() -> None:
 
 
 @pytest.mark.parametrize("other", [
-    "", "\n\n\n", TEXT[:-1], TEXT + "\n", TEXT.replace("7", "07"), TEXT.replace("7", "+7"), TEXT.replace("7", "-7"),
-    TEXT.replace("7", "7 "), TEXT.replace("7", "٧"), TEXT.replace("cotally/", ""), TEXT.replace("pums", ""),
+    "", "\n\n\n", TEXT[:-1], TEXT + "\n", TEXT.replace("7", "07"), TEXT.replace("7", "+7"),
+    TEXT.replace("7", "-7"), TEXT.replace("7", "7 "),
+    TEXT.replace("7", "٧"), TEXT.replace("cotally/", ""), TEXT.replace("pums", ""),
     TEXT.replace("h8=", "h9="), TEXT.replace("=", ""), TEXT.replace("AAEC", ""), TEXT.replace("\n", "\r\n"),
     TEXT.replace("pums", "pu\tms"), "x" + TEXT,
 ])
@@ -49,7 +47,7 @@ def test_a_name_that_would_break_the_lines_is_refused(federation: str) -> None:
 
 @pytest.mark.parametrize("witnesses", range(1, 12))
 @pytest.mark.parametrize("hostile", range(4))
-def test_two_quorums_share_an_honest_witness_and_a_smaller_number_would_not(witnesses: int, hostile: int) -> None:
+def test_two_quorums_share_an_honest_witness_and_fewer_would_not(witnesses: int, hostile: int) -> None:
     q = quorum(witnesses, hostile)
     assert 2 * q - witnesses > hostile  # the least overlap of two sets of q
     assert 2 * (q - 1) - witnesses <= hostile
@@ -63,7 +61,7 @@ def test_two_quorums_share_an_honest_witness_and_a_smaller_number_would_not(witn
     (("alice", "board", "east", "holder1", "holder2", "holder3"), False),
     ((), False),
 ])
-def test_a_quorum_of_distinct_witnesses_counts(world: "World", by: Sequence[str], accepted: bool) -> None:
+def test_a_quorum_of_distinct_witnesses_counts(world: World, by: Sequence[str], accepted: bool) -> None:
     witnessed = world.witnessed(world.sign(TEXT), by)
     if accepted:
         assert check_witnessed(world.charter, witnessed) == (7, ROOT)
@@ -71,7 +69,7 @@ def test_a_quorum_of_distinct_witnesses_counts(world: "World", by: Sequence[str]
         assert refusal_of(world.charter, witnessed) == Refusal.NOT_WITNESSED
 
 
-def test_borrowed_and_broken_cosignatures_count_for_nothing(world: "World") -> None:
+def test_borrowed_and_broken_cosignatures_count_for_nothing(world: World) -> None:
     good = world.witnessed(world.sign(TEXT), ("east", "holder1", "holder2", "holder3", "north"))
     for i, j in combinations(range(5), 2):
         stolen = log_pb2.WitnessedCheckpoint()
@@ -82,14 +80,16 @@ def test_borrowed_and_broken_cosignatures_count_for_nothing(world: "World") -> N
     assert refusal_of(world.charter, good) == Refusal.NOT_WITNESSED
 
 
-def test_cosignatures_of_another_root_count_for_nothing(world: "World") -> None:
-    other = world.witnessed(world.sign(text("pums", 7, bytes(32))), ("east", "holder1", "holder2", "holder3", "north"))
+def test_cosignatures_of_another_root_count_for_nothing(world: World) -> None:
+    by = ("east", "holder1", "holder2", "holder3", "north")
+    other = world.witnessed(world.sign(text("pums", 7, bytes(32))), by)
     other.checkpoint.CopyFrom(world.sign(TEXT))
     assert refusal_of(world.charter, other) == Refusal.NOT_WITNESSED
 
 
-def test_only_the_coordinator_and_only_this_federation(world: "World") -> None:
+def test_only_the_coordinator_and_only_this_federation(world: World) -> None:
     everybody = ("east", "holder1", "holder2", "holder3", "north", "south")
-    assert refusal_of(world.charter, world.witnessed(world.sign(TEXT, by="east"), everybody)) == Refusal.CREDENTIALS
+    forged = world.witnessed(world.sign(TEXT, by="east"), everybody)
+    assert refusal_of(world.charter, forged) == Refusal.CREDENTIALS
     other = world.sign(text("brfss", 7, ROOT))
     assert refusal_of(world.charter, world.witnessed(other, everybody)) == Refusal.EQUIVOCATION

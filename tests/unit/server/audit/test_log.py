@@ -2,11 +2,8 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import Engine
-
 from cotally.server.audit.checkpoint import text
 from cotally.server.audit.follower import entry_hash
 from cotally.server.audit.log import SCHEMA, AuditLog
@@ -14,9 +11,9 @@ from cotally.server.audit.merkle import Tree, verify_consistency, verify_inclusi
 from cotally.server.store.database import open_database
 from cotally.v1 import log_pb2
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
+from sqlalchemy import Engine
 
-if TYPE_CHECKING:
-    from tests.unit.server.audit.conftest import World
+from tests.fixtures.logs import World
 
 ENTRIES = [
     log_pb2.LogEntry(announcement=log_pb2.AnnouncementLeaf(round=i.to_bytes(32, "big"))) for i in range(1, 12)
@@ -76,7 +73,7 @@ def test_an_entry_without_canonical_bytes_is_refused_and_nothing_is_written(log:
     assert log.size == 11
 
 
-def test_one_checkpoint_for_each_size(log: AuditLog, engine: Engine, world: "World") -> None:
+def test_one_checkpoint_for_each_size(log: AuditLog, engine: Engine, world: World) -> None:
     assert log.checkpoint() is None
     bare = world.witnessed(world.sign(text("pums", 7, log.root(7))), ())
     late = world.witnessed(world.sign(text("pums", 11, log.root())), ("north",))
@@ -99,13 +96,13 @@ def test_one_checkpoint_for_each_size(log: AuditLog, engine: Engine, world: "Wor
     f"UPDATE audit_entry SET hash = x'{'00' * 32}' WHERE position = 3",
 ])
 def test_a_log_that_contradicts_itself_is_refused(
-    log: AuditLog, engine: Engine, world: "World", statement: str
+    log: AuditLog, engine: Engine, world: World, statement: str
 ) -> None:
     log.save_checkpoint(world.witnessed(world.sign(text("pums", 11, log.root())), ()))
     AuditLog(engine)
     with engine.begin() as connection:
         connection.exec_driver_sql(statement)
-    with pytest.raises(Misconfigured, match="audit log in .* is damaged"):
+    with pytest.raises(Misconfigured, match=r"audit log in .* is damaged"):
         AuditLog(engine)
 
 

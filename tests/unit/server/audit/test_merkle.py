@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from cotally.server.audit.merkle import Frontier, Tree, leaf_hash, verify_consistency, verify_inclusion
 from cotally.v1.refusals import Refusal, Refused
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 VECTORS = Path(__file__).parents[5] / "shared" / "vectors" / "merkle"
 LEAVES = [leaf_hash(bytes([i])) for i in range(70)]

@@ -1,10 +1,10 @@
 """What arrives is checked: length, range, and a factor shared with N, by name."""
 
 import pytest
-
 from cotally.server.crypto import ciphertexts
 from cotally.server.crypto.paillier import Encryptor
 from cotally.v1.refusals import Refusal, Refused
+
 from tests.fixtures.keys import P_512, Q_512, small_dealt
 
 PUBLIC = small_dealt().public
@@ -37,7 +37,7 @@ def test_another_length_or_range_is_refused(data: bytes, count: int, word: str) 
 @pytest.mark.parametrize("value", [P_512, Q_512 * 12345, PUBLIC.modulus])
 def test_a_factor_of_the_modulus_is_found_and_named(culprit: str, value: int) -> None:
     honest = Encryptor(PUBLIC).encrypt([1, 2]).ciphertexts
-    parts = {name: honest for name in "abcde"} | {culprit: (honest[0], value)}
+    parts = dict.fromkeys("abcde", honest) | {culprit: (honest[0], value)}
     with pytest.raises(Refused, match=f"^{culprit}: ciphertext 1 shares a factor") as caught:
         ciphertexts.multiply(parts, PUBLIC)
     assert caught.value.refusal is Refusal.MALFORMED

@@ -3,12 +3,12 @@
 import dataclasses
 
 import pytest
-
 from cotally.server.crypto import equality_proof, threshold
 from cotally.server.crypto.equality_proof import EqualityProof, prove, verify
 from cotally.server.crypto.keys import KeyShare
 from cotally.server.crypto.paillier import Encryptor
 from cotally.v1.refusals import Refusal, Refused
+
 from tests.fixtures.keys import deal_small, small_dealt
 
 PUBLIC, SHARES = small_dealt().public, small_dealt().shares
@@ -79,13 +79,20 @@ def test_changed_or_unbounded_answers_are_refused(change: dict[str, int]) -> Non
     assert refusal(proof=dataclasses.replace(PROOF, **change)) is Refusal.BAD_PROOF
 
 
-def test_the_order_of_the_group_does_not_help_a_stranger_but_the_bound_still_holds() -> None:
-    """Adding the order keeps both equations: only the bound on z refuses it."""
-    from tests.fixtures.keys import P_512, Q_512
-    order = N * (P_512 // 2) * (Q_512 // 2)
-    longer = PROOF.response + order * ((1 << equality_proof.nonce_bits(PUBLIC) + 2) // order)
-    assert pow(PUBLIC.base, longer, SQUARE) == pow(PUBLIC.base, PROOF.response, SQUARE)
-    assert refusal(proof=dataclasses.replace(PROOF, response=longer)) is Refusal.BAD_PROOF
+@pytest.mark.parametrize(("nonce", "base_offset", "product_offset", "accepted"), [
+    (7, 0, 0, True), (7, SQUARE, 0, False), (7, 0, SQUARE, False),
+    (1 << equality_proof.nonce_bits(PUBLIC) + 1, 0, 0, False)])
+def test_a_proof_outside_its_ranges_is_refused_though_its_equations_hold(
+        nonce: int, base_offset: int, product_offset: int, accepted: bool) -> None:
+    c, p = equality_proof.aggregate(PUBLIC, 1, b"transcript", PRODUCTS, PARTIALS)
+    on_base = pow(PUBLIC.base, nonce, SQUARE) + base_offset
+    on_product = pow(c, 4 * nonce, SQUARE) + product_offset
+    e = equality_proof.derive_challenge(PUBLIC, 1, b"transcript", c, p, on_base, on_product)
+    proof = EqualityProof(on_base, on_product, nonce + e * PUBLIC.delta * SHARES[0].secret)
+    if accepted:
+        verify(PUBLIC, 1, b"transcript", PRODUCTS, PARTIALS, proof)
+    else:
+        assert refusal(proof=proof) is Refusal.BAD_PROOF
 
 
 @pytest.mark.parametrize(("index", "products", "partials"), [

@@ -1,11 +1,10 @@
 """Packing is lossless for what fits and carries, no more, for what does not."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from cotally.server.crypto.packing import pack, unpack
 from cotally.server.model.plan import Packing
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 @st.composite

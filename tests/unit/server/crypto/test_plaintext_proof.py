@@ -3,13 +3,13 @@
 import dataclasses
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from cotally.server.crypto import plaintext_proof
 from cotally.server.crypto.paillier import Encryption, Encryptor
 from cotally.server.crypto.plaintext_proof import PlaintextProof, prove, verify
 from cotally.v1.refusals import Refusal, Refused
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from tests.fixtures.keys import full_dealt, small_dealt
 
 PUBLIC = small_dealt().public
@@ -91,11 +91,24 @@ def test_answers_out_of_range_or_changed_are_refused(change: dict[str, int],
     assert refused(CONTEXT, made[0].ciphertexts, dataclasses.replace(made[1], **change)) is Refusal.BAD_PROOF
 
 
-def test_every_range_check_is_needed(made: tuple[Encryption, PlaintextProof]) -> None:
-    """A + N^2 and z_m + N satisfy the equation: only the ranges make a proof unique."""
-    proof = made[1]
-    for change in ({"commitment": proof.commitment + SQUARE}, {"plaintext": proof.plaintext + N}):
-        assert refused(CONTEXT, made[0].ciphertexts, dataclasses.replace(proof, **change)) is Refusal.BAD_PROOF
+def by_hand(encryption: Encryption, nonce: int, commitment_offset: int, plaintext_offset: int) -> PlaintextProof:
+    """A proof whose equation holds, with a chosen nonce and members outside their ranges."""
+    w, product = plaintext_proof.aggregate(PUBLIC, CONTEXT, encryption.ciphertexts)
+    commitment = (1 + 5 * N) * pow(PUBLIC.generator, nonce, SQUARE) % SQUARE + commitment_offset
+    e = plaintext_proof.derive_challenge(PUBLIC, CONTEXT, product, commitment)
+    return PlaintextProof(
+        commitment,
+        (5 + e * sum(a * m for a, m in zip(w, PLAINTEXTS, strict=True))) % N + plaintext_offset,
+        nonce + e * sum(a * r for a, r in zip(w, encryption.randomness, strict=True)))
+
+
+@pytest.mark.parametrize(("nonce", "commitment", "plaintext"), [
+    (1 << plaintext_proof.nonce_bits(PUBLIC, 4) + 1, 0, 0), (7, SQUARE, 0), (7, 0, N)])
+def test_a_proof_outside_its_ranges_is_refused_though_its_equation_holds(
+        nonce: int, commitment: int, plaintext: int, made: tuple[Encryption, PlaintextProof]) -> None:
+    verify(PUBLIC, CONTEXT, made[0].ciphertexts, by_hand(made[0], 7, 0, 0))
+    proof = by_hand(made[0], nonce, commitment, plaintext)
+    assert refused(CONTEXT, made[0].ciphertexts, proof) is Refusal.BAD_PROOF
 
 
 def test_no_ciphertexts_prove_nothing(made: tuple[Encryption, PlaintextProof]) -> None:

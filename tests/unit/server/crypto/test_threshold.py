@@ -4,10 +4,10 @@ import itertools
 import secrets
 
 import pytest
-
 from cotally.server.crypto import ciphertexts, threshold
 from cotally.server.crypto.paillier import Encryptor
 from cotally.v1.refusals import Refusal, Refused
+
 from tests.fixtures.keys import deal_small, full_dealt, small_dealt
 
 PUBLIC = small_dealt().public

@@ -78,7 +78,9 @@ def test_a_member_keeps_its_own_key(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name, role", [("north", Role.COORDINATOR), ("south", Role.NODE)])
-def test_a_request_for_somebody_else_is_not_signed(folder: Path, tmp_path: Path, name: str, role: Role) -> None:
+def test_a_request_for_somebody_else_is_not_signed(
+    folder: Path, tmp_path: Path, name: str, role: Role,
+) -> None:
     csr = pki.request(tmp_path, name, role)
     with pytest.raises(Misconfigured, match="not for the node 'north'"):
         pki.sign_request(folder, csr, "north", Role.NODE)

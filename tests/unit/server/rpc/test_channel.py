@@ -6,6 +6,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import grpc.aio
 import pytest
 
 from cotally.server.rpc.channel import connect, keep_listening
@@ -33,8 +34,13 @@ def listening(
     request = work_pb2.ListenRequest(hello=hello or make_hello(federation.charter, "north"))
     stub = node_pb2_grpc.NodesStub(channel)
     return keep_listening(
-        lambda: stub.Listen(request), work_pb2.NodeWork, address=address, credentials=federation.load("north"),
-        log=Log("node", "north", stream=out), jitter=lambda: 0.0, **more)
+        lambda: stub.Listen(request), work_pb2.NodeWork, address=address,
+        credentials=federation.load("north"), log=Log("node", "north", stream=out),
+        jitter=lambda: 0.0, **more)
+
+
+def dialled(federation: Federation, address: str) -> grpc.aio.Channel:
+    return connect(address, federation.load("north"))
 
 
 def events(out: StringIO) -> list[str]:
@@ -78,7 +84,7 @@ def test_a_long_piece_of_work_comes_whole(federation: Federation) -> None:
     async def story() -> None:
         straw = Straw(federation.charter)
         straw.post = [frozen]
-        async with coordinator(federation, straw) as address, connect(address, federation.load("north")) as channel:
+        async with coordinator(federation, straw) as address, dialled(federation, address) as channel:
             work = listening(federation, channel, address, StringIO())
             assert await take(work, 1) == [frozen]
             await node_pb2_grpc.NodesStub(channel).Reveal(split(reveal), timeout=20)
@@ -98,9 +104,9 @@ def strange_hellos(charter: roster_pb2.Charter) -> list[tuple[work_pb2.Hello, Re
     return [
         (but(version=2), Refusal.PROTOCOL_VERSION, "north speaks protocol version 2, this side speaks 1"),
         (but(federation="other"), Refusal.CREDENTIALS, "north belongs to the federation 'other'"),
-        (but(roster=b"\x01" * 32), Refusal.CREDENTIALS, "north pins the roster 0101010101010101..., this side"),
+        (but(roster=b"\x01" * 32), Refusal.CREDENTIALS, "north pins the roster 0101010101010101..., this"),
         (but(roster=b""), Refusal.CREDENTIALS, "north pins the roster (none)"),
-        (but(name="south"), Refusal.CREDENTIALS, "says that it is 'south' and shows the certificate of north"),
+        (but(name="south"), Refusal.CREDENTIALS, "it is 'south' and shows the certificate of north"),
     ]
 
 
@@ -110,7 +116,7 @@ def test_a_refused_hello_is_final(federation: Federation, which: int) -> None:
 
     async def story() -> None:
         straw = Straw(federation.charter)
-        async with coordinator(federation, straw) as address, connect(address, federation.load("north")) as channel:
+        async with coordinator(federation, straw) as address, dialled(federation, address) as channel:
             work = listening(federation, channel, address, StringIO(), hello)
             with pytest.raises(Refused) as caught:
                 await asyncio.wait_for(take(work, 1), 10)
@@ -123,7 +129,7 @@ def test_other_refusals_are_tried_again(federation: Federation) -> None:
         straw = Straw(federation.charter)
         straw.post = [outcome(1)]
         straw.error = Refused(Refusal.OVERLOADED, "too many listeners")
-        async with coordinator(federation, straw) as address, connect(address, federation.load("north")) as channel:
+        async with coordinator(federation, straw) as address, dialled(federation, address) as channel:
             work = listening(federation, channel, address, StringIO())
             assert len(await asyncio.wait_for(take(work, 3), 10)) == 3
             assert straw.listened == 3
@@ -133,8 +139,9 @@ def test_other_refusals_are_tried_again(federation: Federation) -> None:
 def test_an_own_certificate_that_expires_stops_the_listener(federation: Federation) -> None:
     async def story() -> None:
         straw = Straw(federation.charter)
-        async with coordinator(federation, straw) as address, connect(address, federation.load("north")) as channel:
-            work = listening(federation, channel, address, StringIO(), clock=lambda: datetime(2099, 1, 1, tzinfo=UTC))
+        async with coordinator(federation, straw) as address, dialled(federation, address) as channel:
+            late = datetime(2099, 1, 1, tzinfo=UTC)
+            work = listening(federation, channel, address, StringIO(), clock=lambda: late)
             with pytest.raises(Refused, match=r"north\.pem: this certificate expired") as caught:
                 await take(work, 1)
             assert caught.value.refusal == Refusal.CREDENTIALS and straw.listened == 0
@@ -147,7 +154,7 @@ def test_an_impostor_is_final_at_the_first_dial_only(federation: Federation, tmp
     async def story() -> None:
         straw = Straw(federation.charter)
         straw.post = [outcome(1)]
-        async with coordinator(other, straw) as address, connect(address, federation.load("north")) as channel:
+        async with coordinator(other, straw) as address, dialled(federation, address) as channel:
             with pytest.raises(Refused, match="signed by another CA"):
                 await asyncio.wait_for(take(listening(federation, channel, address, StringIO()), 1), 10)
 
@@ -168,7 +175,7 @@ def test_an_impostor_is_final_at_the_first_dial_only(federation: Federation, tmp
 def test_cancellation_ends_it_at_both_ends(federation: Federation) -> None:
     async def story() -> None:
         straw = Straw(federation.charter)
-        async with coordinator(federation, straw) as address, connect(address, federation.load("north")) as channel:
+        async with coordinator(federation, straw) as address, dialled(federation, address) as channel:
             out = StringIO()
             task = asyncio.ensure_future(take(listening(federation, channel, address, out), 1))
             while "connected" not in events(out):

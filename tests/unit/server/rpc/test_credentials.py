@@ -14,10 +14,10 @@ def federation(tmp_path: Path) -> Federation:
     return Federation.create(tmp_path / "fed")
 
 
-def attempt(federation: Federation, name: str = "north", **changed: Path) -> credentials.Credentials:
+def attempt(federation: Federation, name: str = "north", /, **changed: Path) -> credentials.Credentials:
     files = federation.files[name]
-    paths = {"ca": federation.ca, "certificate": files.certificate, "key": files.key} | changed
-    return credentials.load(**paths)
+    return credentials.load(changed.get("ca", federation.ca), changed.get("certificate", files.certificate),
+                            changed.get("key", files.key))
 
 
 def test_good_files_load_and_hide_the_key(federation: Federation) -> None:
@@ -30,11 +30,11 @@ def test_good_files_load_and_hide_the_key(federation: Federation) -> None:
 def test_missing_and_not_pem(federation: Federation, tmp_path: Path, which: str) -> None:
     gone = tmp_path / "gone.pem"
     with pytest.raises(Misconfigured, match=r"gone\.pem: there is no such"):
-        attempt(federation, **{which: gone})
+        attempt(federation, "north", **{which: gone})
     gone.write_bytes(b"-----BEGIN NOTHING-----\n")
     gone.chmod(0o600)
     with pytest.raises(Misconfigured, match=r"gone\.pem: this is not a PEM"):
-        attempt(federation, **{which: gone})
+        attempt(federation, "north", **{which: gone})
 
 
 def test_a_key_of_somebody_else(federation: Federation) -> None:
@@ -67,7 +67,7 @@ def test_a_certificate_that_expires_while_the_role_runs(federation: Federation) 
 
 def test_another_federation_of_the_same_name(federation: Federation, tmp_path: Path) -> None:
     other = Federation.create(tmp_path / "other")
-    with pytest.raises(Misconfigured, match=r"north\.pem: this certificate was signed by another CA than .*ca\.pem"):
+    with pytest.raises(Misconfigured, match=r"north\.pem: .* signed by another CA than .*ca\.pem"):
         attempt(federation, ca=other.ca)
 
 

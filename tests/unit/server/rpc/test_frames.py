@@ -12,7 +12,8 @@ from cotally.v1.work_pb2 import Frame
 
 
 def reveal(size: int) -> round_pb2.Reveal:
-    return round_pb2.Reveal(body=round_pb2.RevealBody(node="north", ciphertexts=bytes(range(256)) * (size // 256)))
+    ciphertexts = bytes(range(256)) * (size // 256)
+    return round_pb2.Reveal(body=round_pb2.RevealBody(node="north", ciphertexts=ciphertexts))
 
 
 @settings(max_examples=50, deadline=None)
@@ -46,7 +47,8 @@ def test_the_limit_holds_before_the_last_part() -> None:
     assert not joiner.pending
     exact = reveal(2560)
     assert Joiner(round_pb2.Reveal, exact.ByteSize()).feed(next(split(exact))) == exact
-    assert refusal_of(Joiner(round_pb2.Reveal, exact.ByteSize() - 1), next(split(exact))) == Refusal.OVERLOADED
+    tighter = Joiner(round_pb2.Reveal, exact.ByteSize() - 1)
+    assert refusal_of(tighter, next(split(exact))) == Refusal.OVERLOADED
 
 
 @pytest.mark.parametrize("frame", [

@@ -11,7 +11,7 @@ from cotally.server.ops import pki
 from cotally.server.rpc.channel import connect
 from cotally.server.rpc.credentials import Credentials
 from cotally.server.rpc.refusals import from_error, refused_by_peer
-from cotally.v1 import node_pb2_grpc, work_pb2
+from cotally.v1 import node_pb2_grpc, roster_pb2, work_pb2
 from cotally.v1.refusals import Refusal, Refused
 from tests.unit.loopback import LONG_AGO, Federation, Straw, coordinator
 
@@ -65,8 +65,8 @@ def test_a_name_of_the_roster_on_another_key(federation: Federation, tmp_path: P
 
 
 def test_a_key_listed_twice_is_nobody(federation: Federation) -> None:
-    federation.charter.roster.members.add(
-        name="twin", role=federation.charter.roster.members[1].role, tls_key=federation.files["north"].tls_key)
+    key = federation.files["north"].tls_key
+    federation.charter.roster.members.add(name="twin", role=roster_pb2.ROLE_NODE, tls_key=key)
     outcome = attempt(federation, federation.load("north"))
     assert outcome is not None and outcome[0].refusal == Refusal.CREDENTIALS
 
@@ -99,14 +99,16 @@ def test_a_certificate_that_expires_on_an_open_channel(
 ) -> None:
     async def before_and_after() -> Refused:
         straw = Straw(federation.charter)
-        async with coordinator(federation, straw) as address:
-            async with connect(address, federation.load("north")) as channel:
-                stub = node_pb2_grpc.NodesStub(channel)
+        async with (
+            coordinator(federation, straw) as address,
+            connect(address, federation.load("north")) as channel,
+        ):
+            stub = node_pb2_grpc.NodesStub(channel)
+            await stub.Commit(work_pb2.CommitRequest(), timeout=5)
+            straw.clock = lambda: moment
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await stub.Commit(work_pb2.CommitRequest(), timeout=5)
-                straw.clock = lambda: moment
-                with pytest.raises(grpc.aio.AioRpcError) as caught:
-                    await stub.Commit(work_pb2.CommitRequest(), timeout=5)
-                return from_error(caught.value, address)
+            return from_error(caught.value, address)
     refused = asyncio.run(before_and_after())
     assert refused.refusal == Refusal.CREDENTIALS and text in refused.message
 
@@ -118,7 +120,9 @@ def test_a_coordinator_of_another_ca_is_not_believed(federation: Federation, tmp
     assert outcome[0].refusal == Refusal.CREDENTIALS and "signed by another CA" in outcome[0].message
 
 
-@pytest.mark.parametrize("planted, text", [("expired", "has expired"), ("node", "not issued for a coordinator")])
+@pytest.mark.parametrize("planted, text", [
+    ("expired", "has expired"), ("node", "not issued for a coordinator"),
+])
 def test_a_coordinator_with_a_wrong_certificate(federation: Federation, planted: str, text: str) -> None:
     if planted == "expired":
         federation.issue("late", pki.Role.COORDINATOR, LONG_AGO)

@@ -62,7 +62,9 @@ def test_exceptions_leave_type_and_places_only() -> None:
 @pytest.mark.parametrize("text, written", [
     ("", ["b", "c", "d"]), ("debug", ["a", "b", "c", "d"]), ("Error", ["d"]), ("off", []),
 ])
-def test_the_environment_says_how_much(monkeypatch: pytest.MonkeyPatch, text: str, written: list[str]) -> None:
+def test_the_environment_says_how_much(
+    monkeypatch: pytest.MonkeyPatch, text: str, written: list[str],
+) -> None:
     monkeypatch.setenv("COTALLY_LOG", text)
     out = StringIO()
     log = Log("node", "north", stream=out)

@@ -161,6 +161,8 @@ def test_what_a_transaction_read_still_holds_when_it_writes(tmp_path: Path) -> N
         writer.execute(insert(NOTES).values(id=1))
         with reading(engine) as reader:  # does not wait, and sees the state before
             assert reader.execute(select(NOTES)).all() == []
+            writer.commit()
+            assert reader.execute(select(NOTES)).all() == []  # one state, however long it looks
     with engine.begin():  # has only begun, and already keeps every other writer out
         impatient = engine.raw_connection()
         cursor = impatient.cursor()

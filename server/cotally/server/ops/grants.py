@@ -1,0 +1,116 @@
+"""A department's word on what one analyst may ask: made, signed and written to its folder of grants."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from unicodedata import normalize
+
+from cotally.server.crypto import private_files
+from cotally.server.crypto.signing import SigningKey
+from cotally.server.wire import charter as wire_charter
+from cotally.server.wire import signed
+from cotally.v1 import query_pb2, roster_pb2
+from cotally.v1.refusals import Misconfigured
+
+from .reader import read_toml
+
+DAYS: Final = 365
+_DAY_MS: Final = 86_400_000
+_SKEW_MS: Final = 300_000  # the analyst's clock may be a little behind
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is granted: every column and statistic of *tables*, for *purposes*, for *days* from now."""
+
+    analyst: str
+    purposes: Sequence[str]
+    tables: Sequence[str]
+    days: int = DAYS
+
+
+def sign_grant(federation: str, department: str, signer: SigningKey, terms: Terms,
+               now_ms: int) -> query_pb2.SignedGrant:
+    """The grant of *department*, valid from five minutes before *now_ms* (Unix milliseconds)."""
+    body = query_pb2.Grant(
+        federation=federation, department=department, analyst=terms.analyst,
+        purposes=sorted({normalize("NFC", p) for p in terms.purposes}), tables=sorted(set(terms.tables)),
+        not_before_ms=now_ms - _SKEW_MS, not_after_ms=now_ms + terms.days * _DAY_MS)
+    return query_pb2.SignedGrant(body=body, signature=signed.sign(signer, "grant", body))
+
+
+def write_grant(folder: Path, grant: query_pb2.SignedGrant) -> Path:
+    """Write *grant* into *folder* under a name that no other grant there has."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    number = 1
+    while (path := folder / f"{grant.body.analyst}-{number}.grant").exists():
+        number += 1
+    private_files.write(path, grant.SerializeToString(deterministic=True))
+    return path
+
+
+def now_ms() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class GrantCommand:
+    """`cotally node grant`: mounted by the node's command."""
+
+    name = "grant"
+    help = "sign what one analyst may ask this department"
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """CONFIG and the terms."""
+        parser.add_argument("config", type=Path, metavar="CONFIG", help="the department's node.toml")
+        parser.add_argument("--analyst", required=True, metavar="NAME", help="as in the roster")
+        parser.add_argument("--purpose", required=True, action="append", metavar="P",
+                            help="a purpose that may be stated; repeat for more")
+        parser.add_argument("--table", action="append", metavar="T",
+                            help="a table that may be asked; repeat for more (default: all that are held)")
+        parser.add_argument("--days", type=int, default=DAYS, metavar="N",
+                            help="days it lasts (default %(default)s)")
+        parser.add_argument("-o", choices=["text", "json"], default="text", dest="output")
+        parser.epilog = "A running node reads its grants before every round: there is no need to restart it."
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Sign and write the grant; say where it lies."""
+        path = grant_from_config(args.config, Terms(args.analyst, args.purpose, args.table or (), args.days))
+        if args.output == "json":
+            sys.stdout.write(json.dumps({"grant": str(path), "analyst": args.analyst}) + "\n")
+        else:
+            sys.stdout.write(f"granted to {args.analyst}: {path}\n")
+        return 0
+
+
+def grant_from_config(config: Path, terms: Terms) -> Path:
+    """Sign *terms* with the keys of a node's config; without tables, for every table it holds."""
+    section = read_toml(config)
+    name = section.text("name")
+    folder = config.parent / section.text("grants")
+    try:
+        pinned = bytes.fromhex(section.text("roster"))
+    except ValueError:
+        section.refuse("roster", "must be a fingerprint of 64 hex digits")
+    federation = wire_charter.load(config.parent / section.text("charter"), pinned)
+    if terms.analyst not in [m.name for m in federation.members(roster_pb2.ROLE_ANALYST)]:
+        raise Misconfigured(f"--analyst {terms.analyst!r} is no analyst of {federation.name}")
+    held = [t.name for t in federation.catalog.tables if name in t.holders]
+    for table in terms.tables:
+        if table not in held:
+            raise Misconfigured(f"--table {table!r} is not held by {name}, which holds {', '.join(held)}")
+    if not 1 <= terms.days <= 3660:
+        raise Misconfigured(f"--days must be from 1 to 3660, not {terms.days}")
+    signer = SigningKey.load(config.parent / section.text("signing_key"))
+    if federation.member(name, roster_pb2.ROLE_NODE).signing_key != signer.public:
+        raise Misconfigured(f"{config}: signing_key is not the key of {name} in the roster")
+    whole = Terms(terms.analyst, terms.purposes, terms.tables or held, terms.days)
+    return write_grant(folder, sign_grant(federation.name, name, signer, whole, now_ms()))
+
+
+command = GrantCommand()

@@ -1,0 +1,1 @@
+"""A whole federation on one machine: made, started, watched and stopped."""

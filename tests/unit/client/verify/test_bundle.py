@@ -1,0 +1,381 @@
+"""A release is shown only if every statement in its bundle holds: each violation is planted and refused.
+
+Planted violations are signed by whoever could sign them, and everything after them is consistent, so
+that one check alone stands in the way. Below them, every single field of a bundle is changed in turn.
+"""
+
+import base64
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+from cotally.client.verify.bundle import verify
+from cotally.client.verify.claims import PICO
+from cotally.v1 import log_pb2, query_pb2, roster_pb2, round_pb2
+from cotally.v1.canonical import digest
+from cotally.v1.refusals import Refusal, Refused
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from tests.fixtures.bundle import HOLDERS, NODES, NOW, Round, private_key, question, sign
+
+R = Refusal
+
+
+def test_an_honest_bundle_is_verified() -> None:
+    verified = verify(*Round().bundle())
+    assert verified.departments == NODES
+    assert verified.missing == ()
+    assert verified.totals == tuple(3 * (1000 * k - 3000) + 21 for k in range(12))
+    assert len(verified.checks) == 8
+
+
+@pytest.mark.parametrize("holders", [HOLDERS[1:], HOLDERS[::2], HOLDERS])
+def test_any_threshold_of_key_holders_will_do(holders: tuple[str, ...]) -> None:
+    assert verify(*Round(holders=holders).bundle()).totals[3] == 21
+
+
+def test_a_laplace_release_is_verified() -> None:
+    assert verify(*Round(query=question(query_pb2.MECHANISM_LAPLACE)).bundle()).plan.honest == 1
+
+
+def test_dropouts_before_the_freeze_are_named() -> None:
+    def plant(stage: str, body: Any) -> None:
+        if stage == "catalog":
+            body.tables[0].min_departments = 2
+        if stage == "plan":
+            body.minimum = 2
+            body.honest = 1
+            for block in body.blocks:
+                block.pico_rho *= 2
+            body.pico_rho *= 2
+        if stage == "frozen":
+            del body.commitments[1]
+    verified = verify(*Round().bundle(plant))
+    assert (verified.departments, verified.missing) == (("east", "west"), ("north",))
+
+
+def at(stage: str, change: Callable[[Any], object]) -> Callable[[str, Message], None]:
+    """Return a tamper that makes *change* once, to the first body of *stage*."""
+    done: list[str] = []
+
+    def plant(current: str, body: Message) -> None:
+        if current == stage and not done:
+            done.append(stage)
+            change(body)
+    return plant
+
+
+def setting(stage: str, **values: object) -> Callable[[str, Message], None]:
+    """Return a tamper that sets fields of the first body of *stage*."""
+    def change(body: Any) -> None:
+        for name, value in values.items():
+            setattr(body, name, value)
+    return at(stage, change)
+
+
+def halve_noise(body: round_pb2.Plan) -> None:
+    for block in body.blocks:
+        block.scale.exponent = -1
+
+
+def cheaper(body: round_pb2.Plan) -> None:
+    body.blocks[1].pico_rho -= 1
+
+
+def total_plus_one(body: round_pb2.ReleaseBody) -> None:
+    body.totals[0] += 1
+
+
+def copy_seal(body: round_pb2.FrozenRoster) -> None:
+    body.commitments[1].body.sealed = body.commitments[0].body.sealed
+    body.commitments[1].signature = sign("north", "commitment", body.commitments[1].body)
+
+
+def strangers_commitment(body: round_pb2.FrozenRoster) -> None:
+    body.commitments[2].body.node = "zoo"
+    body.commitments[2].signature = sign("zoo", "commitment", body.commitments[2].body)
+
+
+def relabel_checkpoint(body: log_pb2.Checkpoint) -> None:
+    body.text = body.text.replace("cotally/test", "cotally/tset")
+
+
+def another_root(body: log_pb2.Checkpoint) -> None:
+    body.text = f"cotally/test\n3\n{base64.b64encode(bytes(32)).decode()}\n"
+
+
+def swap_holders(body: log_pb2.Bundle) -> None:
+    """One key holder's partial, counted again as if it were another's."""
+    copied = body.partials[1]
+    copied.CopyFrom(body.partials[0])
+
+
+def wrong_partial(body: round_pb2.PartialBody) -> None:
+    width = len(body.partials) // 3
+    body.partials = body.partials[width:2 * width] + body.partials[:width] + body.partials[2 * width:]
+
+
+def ledger_gap(body: round_pb2.CommitmentBody) -> None:
+    body.links[1].length = 3
+
+
+def ledger_fork(body: round_pb2.CommitmentBody) -> None:
+    body.links[0].pico_rho += 1
+
+
+def other_price(body: round_pb2.CommitmentBody) -> None:
+    body.links[1].pico_rho -= 1
+
+
+def empty_grant_list(body: query_pb2.Grant) -> None:
+    del body.tables[:]
+
+
+def narrow_grant(body: query_pb2.Grant) -> None:
+    body.columns[:] = ["people.income", "people.sex"]  # not the column of the condition
+
+
+def counts_only(body: query_pb2.Grant) -> None:
+    body.statistics.append(query_pb2.STATISTIC_KIND_COUNT_ROWS)
+
+
+def reveal_of_a_stranger(body: round_pb2.Transcript) -> None:
+    body.reveals[0].node = "zoo"
+
+
+def product_of_a_subset(body: round_pb2.Transcript) -> None:
+    body.product = bytes(32)
+
+
+PLANTED = {
+    "question to another federation": (setting("envelope", federation="tset"), R.CREDENTIALS),
+    "question under another roster": (setting("envelope", roster=bytes(32)), R.CREDENTIALS),
+    "question of a stranger": (setting("envelope", analyst="mallory"), R.CREDENTIALS),
+    "question of a member that is no analyst": (setting("envelope", analyst="north"), R.CREDENTIALS),
+    "question that had expired": (setting("envelope", expires_ms=NOW - 1), R.EXPIRED),
+    "question without an id": (setting("envelope", query_id=b""), R.MALFORMED),
+    "announcement of another version": (setting("announcement", version=2), R.EQUIVOCATION),
+    "announcement of another federation": (setting("announcement", federation="tset"), R.EQUIVOCATION),
+    "announcement with another catalog": (setting("announcement", catalog=bytes(32)), R.EQUIVOCATION),
+    "announcement of another key": (setting("announcement", public_key=bytes(32)), R.EQUIVOCATION),
+    "announcement of another key epoch": (setting("announcement", key_epoch=2), R.EQUIVOCATION),
+    "announcement of another vintage": (setting("announcement", vintage="2026-11"), R.EQUIVOCATION),
+    "announcement with participants out of order": (
+        at("announcement", lambda body: body.participants.reverse()), R.MALFORMED),
+    "announcement to a department without the table": (
+        at("announcement", lambda body: body.participants.append("zoo")), R.MALFORMED),
+    "announcement with a late deadline": (setting("announcement", deadline_ms=NOW + 5001), R.MALFORMED),
+    "announcement with a short nonce": (setting("announcement", nonce=b"1"), R.MALFORMED),
+
+    "plan with half the noise": (at("plan", halve_noise), R.BAD_PROOF),
+    "plan without noise": (at("plan", lambda body: body.blocks[0].ClearField("scale")), R.BAD_PROOF),
+    "plan with a block one pico-rho too cheap": (at("plan", cheaper), R.BAD_PROOF),
+    "plan cheaper than its blocks": (at("plan", lambda body: setattr(
+        body, "pico_rho", body.pico_rho - PICO // 1000)), R.PLAN_MISMATCH),
+    "plan that trusts everybody": (setting("plan", honest=3), R.BAD_PROOF),
+    "plan that trusts nobody": (setting("plan", honest=0), R.BAD_PROOF),
+    "plan for two departments": (setting("plan", minimum=2), R.PLAN_MISMATCH),
+    "plan of another population": (setting("plan", population="pupils"), R.PLAN_MISMATCH),
+    "plan with another mechanism": (
+        setting("plan", mechanism=query_pb2.MECHANISM_LAPLACE), R.PLAN_MISMATCH),
+    "plan with a gap": (at("plan", lambda body: setattr(body.blocks[2], "offset", 7)), R.PLAN_MISMATCH),
+    "plan with too few cells": (at("plan", lambda body: setattr(body.blocks[3], "cells", 2)), R.PLAN_MISMATCH),
+    "plan with too few ciphertexts": (
+        at("plan", lambda body: setattr(body.packing, "ciphertexts", 2)), R.PLAN_MISMATCH),
+    "plan with slots wider than the modulus": (
+        at("plan", lambda body: setattr(body.packing, "slot_bits", 300)), R.PLAN_MISMATCH),
+    "plan with a sensitivity that is no number": (
+        at("plan", lambda body: setattr(body.blocks[0], "l2_squared", "1e999999999")), R.MALFORMED),
+
+    "commitment of a stranger": (at("frozen", strangers_commitment), R.CREDENTIALS),
+    "commitment to another round": (setting("commitment", round=bytes(32)), R.EQUIVOCATION),
+    "commitment under another roster": (setting("commitment", roster=bytes(32)), R.EQUIVOCATION),
+    "commitment under another key": (setting("commitment", public_key=bytes(32)), R.EQUIVOCATION),
+    "commitment to another plan": (setting("commitment", plan=bytes(32)), R.PLAN_MISMATCH),
+    "commitment to fewer ciphertexts": (setting("commitment", ciphertexts=2), R.PLAN_MISMATCH),
+    "commitment that seals nothing": (setting("commitment", sealed=b""), R.MALFORMED),
+    "commitment copied": (at("frozen", copy_seal), R.EQUIVOCATION),
+    "ledger with a gap": (at("commitment", ledger_gap), R.EQUIVOCATION),
+    "ledger that forks": (at("commitment", ledger_fork), R.EQUIVOCATION),
+    "ledger that reserves less": (at("commitment", other_price), R.PLAN_MISMATCH),
+    "ledger that reserves nothing": (
+        at("commitment", lambda body: body.ClearField("links")), R.PLAN_MISMATCH),
+    "grant of another department": (setting("grant", department="west"), R.NOT_ALLOWED),
+    "grant for another analyst": (setting("grant", analyst="mallory"), R.NOT_ALLOWED),
+    "grant for another purpose": (
+        at("grant", lambda body: body.purposes.__setitem__(0, "marketing")), R.NOT_ALLOWED),
+    "grant for no table": (at("grant", empty_grant_list), R.NOT_ALLOWED),
+    "grant without the condition's column": (at("grant", narrow_grant), R.NOT_ALLOWED),
+    "grant for counts only": (at("grant", counts_only), R.NOT_ALLOWED),
+    "grant that is not yet valid": (setting("grant", not_before_ms=NOW + 1), R.NOT_ALLOWED),
+    "grant that has expired": (setting("grant", not_after_ms=NOW - 1), R.NOT_ALLOWED),
+
+    "frozen roster of another round": (setting("frozen", round=bytes(32)), R.EQUIVOCATION),
+    "frozen roster below the minimum": (
+        at("frozen", lambda body: body.commitments.pop()), R.TOO_FEW_DEPARTMENTS),
+    "frozen roster with a department twice": (
+        at("frozen", lambda body: body.commitments.append(body.commitments[2])), R.MALFORMED),
+    "transcript of another round": (setting("transcript", round=bytes(32)), R.EQUIVOCATION),
+    "transcript of another roster": (setting("transcript", frozen=bytes(32)), R.EQUIVOCATION),
+    "transcript without a reveal": (at("transcript", lambda body: body.reveals.pop()), R.EQUIVOCATION),
+    "transcript with a stranger's reveal": (at("transcript", reveal_of_a_stranger), R.EQUIVOCATION),
+    "transcript of another product": (at("transcript", product_of_a_subset), R.EQUIVOCATION),
+    "partial of another transcript": (setting("unproved", transcript=bytes(32)), R.EQUIVOCATION),
+    "partial of another product": (setting("unproved", product=bytes(32)), R.EQUIVOCATION),
+    "partial of another round": (setting("unproved", round=bytes(32)), R.EQUIVOCATION),
+    "partial with another share": (setting("unproved", share=3), R.BAD_PROOF),
+    "partial whose parts are swapped": (at("partial", wrong_partial), R.BAD_PROOF),
+    "partial without proof": (at("partial", lambda body: body.ClearField("proof")), R.BAD_PROOF),
+    "one key holder counted twice": (at("bundle", swap_holders), R.MALFORMED),
+    "one key holder alone": (at("bundle", lambda body: body.partials.pop()), R.TOO_FEW_KEY_HOLDERS),
+    "release of another total": (at("release", total_plus_one), R.BAD_PROOF),
+    "release without a total": (at("release", lambda body: body.totals.pop()), R.BAD_PROOF),
+    "release of another round": (setting("release", round=bytes(32)), R.EQUIVOCATION),
+    "release of another transcript": (setting("release", transcript=bytes(32)), R.EQUIVOCATION),
+    "release that hides a department": (at("release", lambda body: body.departments.pop()), R.EQUIVOCATION),
+    "release that invents a dropout": (at("release", lambda body: body.missing.append("zoo")), R.EQUIVOCATION),
+
+    "leaf with a lower price": (setting("leaf", pico_rho=1), R.EQUIVOCATION),
+    "leaf of another population": (setting("leaf", population="pupils"), R.EQUIVOCATION),
+    "leaf of another analyst": (setting("leaf", analyst="mallory"), R.EQUIVOCATION),
+    "leaf of another purpose": (setting("leaf", purpose="marketing"), R.EQUIVOCATION),
+    "leaf of another transcript": (setting("leaf", transcript=bytes(32)), R.EQUIVOCATION),
+    "checkpoint of another log": (at("checkpoint", relabel_checkpoint), R.MALFORMED),
+    "checkpoint of another tree": (at("checkpoint", another_root), R.BAD_PROOF),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_violation_is_refused(name: str) -> None:
+    plant, refusal = PLANTED[name]
+    with pytest.raises(Refused) as caught:
+        verify(*Round().bundle(plant))
+    assert caught.value.refusal == refusal, caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_laplace_noise_below_its_epsilon_is_refused() -> None:
+    with pytest.raises(Refused, match="too small for its epsilon"):
+        verify(*Round(query=question(query_pb2.MECHANISM_LAPLACE)).bundle(setting("plan", epsilon="0.799")))
+
+
+def test_another_pinned_roster_refuses_everything() -> None:
+    bundle, fingerprint = Round().bundle()
+    with pytest.raises(Refused, match="not the pinned one"):
+        verify(bundle, bytes([fingerprint[0] ^ 1]) + fingerprint[1:])
+
+
+def test_a_coordinators_own_federation_is_not_the_pinned_one() -> None:
+    def forge(stage: str, body: Any) -> None:
+        if stage == "roster":
+            for member in body.members:
+                if member.name in NODES:
+                    member.signing_key = private_key("board").public_key().public_bytes_raw()
+    _, pinned = Round().bundle()
+    forged, _ = Round().bundle(lambda stage, body: None)
+    roster = forged.charter.roster
+    forge("roster", roster)
+    with pytest.raises(Refused, match="not the pinned one"):
+        verify(forged, pinned)
+
+
+@pytest.mark.parametrize("witnesses, accepted", [(6, True), (5, True), (4, False), (0, False)])
+def test_a_checkpoint_needs_its_quorum(witnesses: int, accepted: bool) -> None:
+    bundle, fingerprint = Round(witnesses=(NODES + HOLDERS)[:witnesses]).bundle()
+    if accepted:
+        verify(bundle, fingerprint)
+    else:
+        with pytest.raises(Refused, match="witnesses cosigned") as caught:
+            verify(bundle, fingerprint)
+        assert caught.value.refusal == R.NOT_WITNESSED
+
+
+@pytest.mark.parametrize("stranger", ["analyst", "board", "zoo"])
+def test_only_nodes_and_key_holders_are_witnesses(stranger: str) -> None:
+    with pytest.raises(Refused, match="no witness"):
+        verify(*Round(witnesses=(*NODES, *HOLDERS[:1], stranger)).bundle())
+
+
+def test_unknown_fields_are_refused() -> None:
+    bundle, fingerprint = Round().bundle()
+    release = bundle.release.body.SerializeToString() + b"\xfa\x01\x01x"
+    bundle.release.body.ParseFromString(release)
+    with pytest.raises(Refused, match="canonical"):
+        verify(bundle, fingerprint)
+
+
+# Every field, unsigned.
+
+@cache
+def honest() -> tuple[log_pb2.Bundle, bytes]:
+    return Round(witnesses=(NODES + HOLDERS)[:5]).bundle()
+
+
+Step = tuple[str, int | None]
+
+
+def leaves(message: Message, path: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ...]]:
+    """Yield the path of every set scalar below *message*; of repeated ones the first and the last."""
+    for field, value in message.ListFields():
+        places = [(None, value)]
+        if field.is_repeated:
+            places = [(k, value[k]) for k in sorted({0, len(value) - 1})]
+        for place, element in places:
+            here = (*path, (field.name, place))
+            if field.type == FieldDescriptor.TYPE_MESSAGE:
+                yield from leaves(element, here)
+            else:
+                yield here
+
+
+def changed(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1 if value != 4 else value - 1
+    if isinstance(value, bytes):
+        return bytes([value[0] ^ 1]) + value[1:]
+    return value[:-1] + chr(ord(value[-1]) ^ 1)
+
+
+def walk(message: Any, path: tuple[Step, ...]) -> Any:
+    for name, place in path:
+        message = getattr(message, name) if place is None else getattr(message, name)[place]
+    return message
+
+
+def label(path: tuple[Step, ...]) -> str:
+    return ".".join(name if place is None else f"{name}[{place}]" for name, place in path)
+
+
+@pytest.mark.parametrize("path", list(leaves(honest()[0])), ids=label)
+def test_no_field_can_be_changed(path: tuple[Step, ...]) -> None:
+    bundle, fingerprint = honest()
+    bundle = log_pb2.Bundle.FromString(bundle.SerializeToString())
+    parent, (name, place) = walk(bundle, path[:-1]), path[-1]
+    if place is None:
+        setattr(parent, name, changed(getattr(parent, name)))
+    else:
+        getattr(parent, name)[place] = changed(getattr(parent, name)[place])
+    with pytest.raises(Refused):
+        verify(bundle, fingerprint)
+
+
+@pytest.mark.parametrize("name", [field.name for field in log_pb2.Bundle.DESCRIPTOR.fields])
+def test_no_part_can_be_left_out(name: str) -> None:
+    bundle, fingerprint = honest()
+    bundle = log_pb2.Bundle.FromString(bundle.SerializeToString())
+    bundle.ClearField(name)  # type: ignore[arg-type]
+    with pytest.raises(Refused):
+        verify(bundle, fingerprint)
+
+
+def test_an_approval_is_a_departments_own() -> None:
+    bundle, fingerprint = Round().bundle()
+    bundle.charter.approvals[0].CopyFrom(roster_pb2.Approval(
+        department="east", signature=sign("north", "roster", bundle.charter.roster)))
+    assert digest("roster", bundle.charter.roster) == fingerprint
+    with pytest.raises(Refused, match="roster is not signed by the department 'east'"):
+        verify(bundle, fingerprint)

@@ -1,0 +1,87 @@
+"""The client's threshold arithmetic against the shared vectors, good and bad."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cotally.client.verify.opening import Key, check_equality, combine, frame, unpack
+from cotally.v1 import roster_pb2, round_pb2
+from cotally.v1.refusals import Refusal, Refused
+from gmpy2 import mpz
+
+VECTORS = json.loads((Path(__file__).parents[3] / "vectors" / "crypto.json").read_text())
+
+
+def data(number: str) -> bytes:
+    return bytes.fromhex(number.rjust(len(number) + len(number) % 2, "0"))
+
+
+def key() -> Key:
+    public = VECTORS["public_key"]
+    return Key.of(roster_pb2.PublicKey(
+        epoch=public["epoch"], modulus=data(public["modulus"]), key_holders=public["key_holders"],
+        threshold=public["threshold"], base=data(public["base"]),
+        verification=[data(v) for v in public["verification"]]))
+
+
+def joined(values: list[str]) -> bytes:
+    return b"".join(int(value, 16).to_bytes(key().width, "big") for value in values)
+
+
+@pytest.mark.parametrize("vector", VECTORS["frame"])
+def test_parts_are_framed_by_length(vector: dict[str, Any]) -> None:
+    parts: list[bytes | int] = [
+        bytes.fromhex(part["bytes"]) if "bytes" in part else int(part["integer"], 16)
+        for part in vector["parts"]]
+    assert frame(*parts).hex() == vector["framed"]
+
+
+@pytest.mark.parametrize("case", VECTORS["equality_proof_cases"], ids=lambda case: case["name"])
+def test_equality_proofs_get_their_stated_verdict(case: dict[str, Any]) -> None:
+    def verdict() -> bool:
+        try:
+            proof = round_pb2.EqualityProof(
+                **{name: data(case[name]) for name in ("on_base", "on_product", "response")})
+            check_equality(
+                key(), case["index"], data(case["context"]), joined(case["products"]),
+                joined(case["partials"]), len(case["products"]), proof, "somebody")
+        except Refused as refused:
+            assert refused.refusal in (Refusal.BAD_PROOF, Refusal.MALFORMED)
+            return False
+        except (ValueError, OverflowError):  # numbers that no message can carry
+            return False
+        return True
+
+    assert verdict() == case["valid"]
+
+
+@pytest.mark.parametrize("case", VECTORS["combine_cases"], ids=lambda case: case["name"])
+def test_exactly_t_valid_partials_open_the_plaintexts(case: dict[str, Any]) -> None:
+    partials = {
+        int(index): [mpz(int(value, 16)) for value in values] for index, values in case["partials"].items()}
+    if case["valid"]:
+        assert combine(key(), partials) == [int(value, 16) for value in case["plaintexts"]]
+    else:
+        with pytest.raises(Refused):
+            combine(key(), partials)
+
+
+def test_a_wrong_partial_does_not_combine() -> None:
+    parts = {int(i): [mpz(int(v, 16)) for v in values] for i, values in VECTORS["partials"].items()}
+    chosen = {1: parts[1], 2: parts[3]}
+    with pytest.raises(Refused, match="do not combine"):
+        combine(key(), chosen)
+
+
+def test_slots_give_back_the_totals() -> None:
+    packing = round_pb2.Packing(**VECTORS["packing"])
+    plaintexts = [int(value, 16) for value in VECTORS["plaintexts"]]
+    assert unpack(plaintexts, packing, 3, len(VECTORS["totals"])) == VECTORS["totals"]
+    assert unpack(plaintexts, packing, 2, len(VECTORS["totals"])) != VECTORS["totals"]
+
+
+@pytest.mark.parametrize("bad", [b"", bytes(256), b"\xff" * 256, b"\x01" * 255])
+def test_ciphertexts_have_a_form(bad: bytes) -> None:
+    with pytest.raises(Refused):
+        key().ciphertexts(bad, 1, "the products")
