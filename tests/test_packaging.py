@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from cotally.v1.commands import GROUP, Command
 
 REPO = Path(__file__).parents[1]

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cotally.server.audit.checkpoint import cosign_bytes, text
 from cotally.server.audit.follower import Follower, genesis
 from cotally.server.audit.follower_store import SCHEMA as FOLLOWER_SCHEMA
 from cotally.server.audit.follower_store import FollowerStore
 from cotally.server.audit.log import SCHEMA as LOG_SCHEMA
 from cotally.server.audit.log import AuditLog
-from cotally.server.audit.checkpoint import cosign_bytes, text
 from cotally.server.coordinator.session import Round
 from cotally.server.crypto import ciphertexts, plaintext_proof
 from cotally.server.crypto.packing import pack
@@ -212,9 +212,9 @@ class Lab:
         """Let everybody fold the log and cosign it."""
         checkpoint = self.checkpoint()
         cosignatures = []
-        parties = [(n, d.session, d.followers) for n, d in self.nodes.items()]
-        parties += [(n, h.session, h.followers) for n, h in self.holders.items()]
-        for name, session, followers in sorted(parties, key=lambda p: p[0]):
+        parties: dict[str, Department | Holder] = {**self.nodes, **self.holders}
+        for name, party in sorted(parties.items()):
+            session, followers = party.session, party.followers
             first = session.follower.size
             data = followers.extend(session.follower, first,
                                     self.audit.entries(first, self.audit.size), checkpoint)

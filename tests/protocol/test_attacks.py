@@ -6,9 +6,11 @@ a number about fewer departments, or with less noise, than everybody agreed to.
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 
 import gmpy2
 import pytest
+
 from cotally.server.coordinator.session import Round
 from cotally.server.crypto import ciphertexts, plaintext_proof
 from cotally.server.node.rounds import Sealed
@@ -20,7 +22,6 @@ from cotally.server.wire.proofs import plaintext_message
 from cotally.server.wire.signed import sign
 from cotally.v1 import log_pb2, round_pb2, work_pb2
 from cotally.v1.refusals import Refusal, Refused
-
 from tests.protocol.lab import Lab, Played, count_by_sex
 
 
@@ -115,12 +116,12 @@ def test_a_node_whose_operator_asks_for_more_departments_declines(lab: Lab) -> N
 # Two rosters
 
 
-def four(tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    return Lab(tmp_path_factory.mktemp("four"), ("health", "north", "south", "tax"))
+def four(folder: Path) -> Lab:
+    return Lab(folder, ("health", "north", "south", "tax"))
 
 
-def test_a_node_never_reveals_to_a_second_roster(tmp_path_factory: pytest.TempPathFactory) -> None:
-    lab = four(tmp_path_factory)
+def test_a_node_never_reveals_to_a_second_roster(folder: Path) -> None:
+    lab = four(folder)
     announcement = lab.announce()
     commitments = {name: lab.commit(name, announcement) for name in lab.nodes}
     session = lab.nodes["tax"].session
@@ -129,11 +130,12 @@ def test_a_node_never_reveals_to_a_second_roster(tmp_path_factory: pytest.TempPa
     del commitments["health"]
     refrozen = freeze(commitments["tax"].body.round, commitments.values(), lab.keys["coordinator"])
     refused_as(Refusal.EQUIVOCATION, lambda: session.reveal(refrozen), "two frozen rosters")
-    refused_as(Refusal.EQUIVOCATION, lambda: lab.department("tax").session.reveal(refrozen), "two frozen rosters")
+    restarted = lab.department("tax").session
+    refused_as(Refusal.EQUIVOCATION, lambda: restarted.reveal(refrozen), "two frozen rosters")
 
 
-def test_two_rosters_shown_to_two_nodes_are_not_decrypted(tmp_path_factory: pytest.TempPathFactory) -> None:
-    lab = four(tmp_path_factory)
+def test_two_rosters_shown_to_two_nodes_are_not_decrypted(folder: Path) -> None:
+    lab = four(folder)
     announcement = lab.announce()
     round_ = Round(lab.federation, announcement)
     for name in lab.nodes:
@@ -142,7 +144,7 @@ def test_two_rosters_shown_to_two_nodes_are_not_decrypted(tmp_path_factory: pyte
     lab.log(log_pb2.LogEntry(roster=reveals.roster_leaf(frozen)))
     without_health = freeze(round_.id, [c for n, c in round_.commitments.items() if n != "health"],
                             lab.keys["coordinator"])
-    shown = {name: frozen for name in lab.nodes} | {"tax": without_health}
+    shown = dict.fromkeys(lab.nodes, frozen) | {"tax": without_health}
     opened = {name: lab.nodes[name].session.reveal(roster) for name, roster in shown.items()}
     refused_as(Refusal.EQUIVOCATION, lambda: round_.reveal(opened["tax"]), "another roster")
     parts = {n: ciphertexts.from_bytes(r.body.ciphertexts, 1, lab.dealt.public) for n, r in opened.items()}
@@ -151,8 +153,8 @@ def test_two_rosters_shown_to_two_nodes_are_not_decrypted(tmp_path_factory: pyte
     refused_as(Refusal.EQUIVOCATION, lambda: lab.decrypt("holder-1", evidence), "another roster")
 
 
-def test_a_roster_without_our_own_commitment_is_not_revealed_to(tmp_path_factory: pytest.TempPathFactory) -> None:
-    lab = four(tmp_path_factory)
+def test_a_roster_without_our_own_commitment_is_not_revealed_to(folder: Path) -> None:
+    lab = four(folder)
     announcement = lab.announce()
     commitments = {name: lab.commit(name, announcement) for name in lab.nodes}
     without = [c for n, c in commitments.items() if n != "tax"]
@@ -231,7 +233,8 @@ def test_a_proof_for_other_clear_fields_is_refused(lab: Lab) -> None:
         other.round = stolen.body.round
         proof = plaintext_proof.prove(public, proof_context(other), encryption.ciphertexts, [7],
                                       encryption.randomness)
-        return Sealed(b"s" * 32, ciphertexts.to_bytes(encryption.ciphertexts, public), plaintext_message(proof))
+        data = ciphertexts.to_bytes(encryption.ciphertexts, public)
+        return Sealed(b"s" * 32, data, plaintext_message(proof))
 
     refused_as(Refusal.BAD_PROOF, reveal_with(lab, unbound), "tax")
 
@@ -262,8 +265,8 @@ def test_a_reveal_that_does_not_open_its_commitment_is_refused(lab: Lab) -> None
 def test_a_commitment_signed_by_a_colleague_is_refused(lab: Lab) -> None:
     announcement = lab.announce()
     round_ = Round(lab.federation, announcement)
-    honest = lab.commit("tax", announcement)
-    forged = round_pb2.Commitment(body=honest.body, signature=sign(lab.keys["north"], "commitment", honest.body))
+    body = lab.commit("tax", announcement).body
+    forged = round_pb2.Commitment(body=body, signature=sign(lab.keys["north"], "commitment", body))
     refused_as(Refusal.CREDENTIALS, lambda: round_.commit(forged))
 
 
@@ -310,12 +313,16 @@ def resigned(lab: Lab, alter: Callable[[round_pb2.Announcement], object]) -> rou
     """An announcement that the coordinator altered and signed again."""
     body = copy.deepcopy(lab.announce().body)
     alter(body)
-    return round_pb2.SignedAnnouncement(body=body, signature=sign(lab.keys["coordinator"], "announcement", body))
+    return round_pb2.SignedAnnouncement(
+        body=body, signature=sign(lab.keys["coordinator"], "announcement", body))
+
+
+def less_noise(body: round_pb2.Announcement) -> None:
+    body.plan.blocks[0].scale.exponent -= 1
 
 
 ALTERATIONS: dict[str, tuple[Refusal, Callable[[round_pb2.Announcement], object]]] = {
-    "less noise": (Refusal.PLAN_MISMATCH,
-                   lambda b: setattr(b.plan.blocks[0].scale, "exponent", b.plan.blocks[0].scale.exponent - 1)),
+    "less noise": (Refusal.PLAN_MISMATCH, less_noise),
     "a lower price": (Refusal.PLAN_MISMATCH, lambda b: setattr(b.plan, "pico_rho", 1)),
     "a lower minimum": (Refusal.PLAN_MISMATCH, lambda b: setattr(b.plan, "minimum", 1)),
     "wider slots": (Refusal.PLAN_MISMATCH,
@@ -333,7 +340,7 @@ ALTERATIONS: dict[str, tuple[Refusal, Callable[[round_pb2.Announcement], object]
     "another purpose": (Refusal.CREDENTIALS, lambda b: setattr(b.envelope.body, "purpose", "marketing")),
     "a participant twice": (Refusal.MALFORMED, lambda b: b.participants.append("tax")),
     "a minted department": (Refusal.MALFORMED, lambda b: b.participants.append("zoo")),
-    "an endless deadline": (Refusal.PLAN_MISMATCH, lambda b: setattr(b, "deadline_ms", b.deadline_ms + 10**6)),
+    "an endless deadline": (Refusal.PLAN_MISMATCH, lambda b: setattr(b, "deadline_ms", b.deadline_ms * 2)),
     "an endless round": (Refusal.PLAN_MISMATCH, lambda b: setattr(b, "expires_ms", b.expires_ms + 10**9)),
     "no nonce": (Refusal.MALFORMED, lambda b: setattr(b, "nonce", b"")),
 }
@@ -446,6 +453,38 @@ def test_a_second_transcript_for_a_round_is_not_decrypted(lab: Lab) -> None:
     relog(lab, Played(round_, work_pb2.Evidence()), b"nonsense", everybody)
     evidence = lab.evidence(round_)
     refused_as(Refusal.NOT_WITNESSED, lambda: lab.decrypt("holder-1", evidence))
+
+
+def unlogged(lab: Lab, leaf: Callable[[round_pb2.SignedFrozenRoster], log_pb2.RosterLeaf | None]) -> Played:
+    """A round whose roster leaf the coordinator altered, or left out."""
+    announcement = lab.announce()
+    round_ = Round(lab.federation, announcement)
+    for name in lab.nodes:
+        round_.commit(lab.commit(name, announcement))
+    frozen = round_.freeze(lab.now, lab.keys["coordinator"])
+    logged = leaf(frozen)
+    if logged is not None:
+        lab.log(log_pb2.LogEntry(roster=logged))
+    for node in lab.nodes.values():
+        round_.reveal(node.session.reveal(frozen))
+    return Played(round_, lab.evidence(round_))
+
+
+def test_a_round_whose_roster_is_not_logged_is_not_decrypted(lab: Lab) -> None:
+    played = unlogged(lab, lambda frozen: None)
+    refused_as(Refusal.NOT_WITNESSED, lambda: lab.decrypt("holder-1", played.evidence), "frozen roster")
+
+
+def test_a_ledger_link_that_the_log_leaves_out_stops_the_round(lab: Lab) -> None:
+    def without_tax(frozen: round_pb2.SignedFrozenRoster) -> log_pb2.RosterLeaf:
+        leaf = reveals.roster_leaf(frozen)
+        kept = [ledger for ledger in leaf.ledgers if ledger.node != "tax"]
+        del leaf.ledgers[:]
+        leaf.ledgers.extend(kept)
+        return leaf
+
+    played = unlogged(lab, without_tax)
+    refused_as(Refusal.NOT_WITNESSED, lambda: lab.decrypt("holder-1", played.evidence), "tax")
 
 
 # Ledgers

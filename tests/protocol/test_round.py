@@ -1,5 +1,7 @@
 """Honest histories: what a round does when everybody follows the protocol, and when somebody stops."""
 
+from pathlib import Path
+
 import pytest
 
 from cotally.server.coordinator.session import Round
@@ -119,9 +121,9 @@ def test_a_node_that_was_restarted_resends_what_it_stored(lab: Lab) -> None:
     assert record is not None and record.commitment == commitment
 
 
-def test_the_population_filter_admits_rounds_until_it_is_spent(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_population_filter_admits_rounds_until_it_is_spent(folder: Path) -> None:
     budget = roster_pb2.FilterBudget(population="residents", pico_rho=7 * 10**11)
-    lab = Lab(tmp_path_factory.mktemp("filter"), budgets=[budget])
+    lab = Lab(folder, budgets=[budget])
     first, second = lab.play(), None
     assert lab.decrypt("holder-1", first.evidence)
     with pytest.raises(Refused) as refused:

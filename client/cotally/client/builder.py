@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import NoReturn, Self
 
 import numpy as np
+
 from cotally.v1.catalog_pb2 import Catalog
 from cotally.v1.query_pb2 import Operator, Query, StatisticKind
 from cotally.v1.refusals import Refusal, Refused

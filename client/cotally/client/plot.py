@@ -107,9 +107,10 @@ def _dress(ax: "Axes", release: "Release", at: int, labels: list[str], hues: tup
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", alpha=0.25)
     ax.set_axisbelow(True)
+    ax.yaxis.set_major_formatter("{x:,.10g}")
     ax.set_xlim(-0.6, len(labels) - 0.4)
     if any(row.estimates[at].low is None for row in release.rows):
-        ax.annotate("x: too few rows for an interval", (1, 0), (0, 4), xycoords="axes fraction",
+        ax.annotate("× too few rows for an interval", (1, 1), (0, 24), xycoords="axes fraction",
                     textcoords="offset points", ha="right", fontsize="small", color="#bc4749")
     if len(hues) > 1:
         ax.legend(title=" / ".join(release.keys[1:]), frameon=False)

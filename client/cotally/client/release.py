@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
+from google.protobuf.message import DecodeError
+
 from cotally.v1 import log_pb2, query_pb2
 from cotally.v1.canonical import digest
 from cotally.v1.refusals import Misconfigured
-from google.protobuf.message import DecodeError
 
 from .decode.estimate import Estimate
 from .decode.rows import Row, decode
@@ -211,7 +212,7 @@ class Release:
     def _repr_html_(self) -> str:
         """Return the first rows and the caption, for notebooks."""
         frame = self.df()
-        table = frame.head(_SHOWN).to_html(float_format=_number, na_rep="&ndash;", index=False, border=0)
+        table = frame.head(_SHOWN).to_html(float_format=_number, na_rep="–", index=False, border=0)
         more = f"<p>&hellip; {len(frame) - _SHOWN} more groups</p>" if len(frame) > _SHOWN else ""
         return (f"{table}{more}<p><small>{html.escape(self.caption)}; verified, release "
                 f"<code>{self.id[:16]}</code></small></p>")

@@ -3,6 +3,7 @@
 from typing import Final
 
 import pandas as pd
+
 from cotally.v1.catalog_pb2 import Catalog, Column, ColumnType, Table
 
 from .question.draft import Name
@@ -33,7 +34,10 @@ def schema(catalog: Catalog, table: str) -> pd.DataFrame:
     for categories, and `other` says whether NULL and unlisted codes have a cell of their own.
     """
     found = find_table(catalog, Name(table))
-    return pd.DataFrame([_column(column) for column in found.columns], columns=list(_COLUMNS))
+    rows = [_column(column) for column in found.columns]
+    # As objects, or pandas would turn None into NaN.
+    frame = pd.DataFrame(rows, columns=list(_COLUMNS), dtype=object)
+    return frame.astype({"other": bool, "nullable": bool})
 
 
 def _table(table: Table) -> dict[str, object]:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
+
 from cotally.v1.query_pb2 import Mechanism
 
 _DISCRETE_BELOW = 64.0  # from this scale on a share is as good as continuous (error below 1e-4)

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
-from cotally.v1.refusals import Refusal, Refused
 from sqlglot import Token
+
+from cotally.v1.refusals import Refusal, Refused
 
 from ..question.draft import Name, Number, Setting, Text
 from ..question.names import echo
@@ -76,7 +77,8 @@ def _setting(source: Source, part: Sequence[Token], end: Token) -> Setting:
         raise _bad(f"a setting is missing beside a comma of the privacy clause{source.at(end.start)}")
     at = source.at(part[0].start)
     if kind(part[0]) in _NOT_A_KEY or len(part) < 2 or kind(part[1]) != "EQ":
-        raise _bad(f"the privacy clause takes key = value, as in {EXAMPLE}, not {_joined(source, part)}{at}")
+        written = echo(_joined(source, part))
+        raise _bad(f"the privacy clause takes key = value, as in {EXAMPLE}, not {written}{at}")
     key = Name(part[0].text, at)
     value = part[2:]
     if not value:

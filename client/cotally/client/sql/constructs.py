@@ -7,8 +7,9 @@ it, `select` and `where` let nothing pass that they do not know.
 from collections.abc import Sequence
 from typing import Final
 
-from cotally.v1.refusals import Refusal, Refused
 from sqlglot import Token
+
+from cotally.v1.refusals import Refusal, Refused
 
 from ..question.names import echo
 from ..question.privacy import EXAMPLE

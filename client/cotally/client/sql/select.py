@@ -2,9 +2,10 @@
 
 from typing import Any, Final
 
+from sqlglot import exp
+
 from cotally.v1.query_pb2 import StatisticKind
 from cotally.v1.refusals import Refusal, Refused
-from sqlglot import exp
 
 from ..question.draft import Aggregate, Draft, Name, Setting
 from ..question.names import echo

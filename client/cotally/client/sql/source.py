@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
-from cotally.v1.refusals import Refusal, Refused
 from sqlglot import Token, exp
 from sqlglot.errors import SqlglotError
 from sqlglot.tokens import Tokenizer
+
+from cotally.v1.refusals import Refusal, Refused
 
 MAX_LENGTH: Final = 20_000
 MAX_NESTING: Final = 32

@@ -4,10 +4,11 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from cotally.v1.refusals import Refusal, Refused
 from sqlglot import Token, exp
 from sqlglot.errors import ParseError
 from sqlglot.parser import Parser
+
+from cotally.v1.refusals import Refusal, Refused
 
 from ..question.names import echo
 from .constructs import FORM, unsupported

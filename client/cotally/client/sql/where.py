@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from sqlglot import exp
+
 from cotally.v1.query_pb2 import Operator
 from cotally.v1.refusals import Refused
-from sqlglot import exp
 
 from ..question.draft import (
     Both,

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import gmpy2
+from gmpy2 import mpz
+
 from cotally.v1 import roster_pb2, round_pb2
 from cotally.v1.refusals import Refusal, Refused
-from gmpy2 import mpz
 
 _WEIGHT_BYTES = 16
 _SPARE_RESPONSE_BITS = 1024  # above twice the modulus: Delta, weights, challenge and the nonce's margin

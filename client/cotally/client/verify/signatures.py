@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-from cotally.v1 import roster_pb2
-from cotally.v1.canonical import to_sign
-from cotally.v1.refusals import Refusal, Refused
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from google.protobuf.message import Message
+
+from cotally.v1 import roster_pb2
+from cotally.v1.canonical import to_sign
+from cotally.v1.refusals import Refusal, Refused
 
 ROLE_WORDS: Final[Mapping[int, str]] = {
     roster_pb2.ROLE_ANALYST: "analyst",

@@ -217,6 +217,15 @@ class Follower:
         chain = self._chains.get(node)
         return (len(chain.hashes), chain.hashes[-1]) if chain and chain.hashes else None
 
+    def link_at(self, node: str, length: int) -> bytes | None:
+        """Return the hash of entry *length* of *node*'s logged ledger, or None.
+
+        `check_links` also passes links that only extend the log. Before a decryption they must be in
+        it, or a coordinator that logs nobody's links would hide a fork between two rounds.
+        """
+        chain = self._chains.get(node)
+        return chain.hashes[length - 1] if chain and 1 <= length <= len(chain.hashes) else None
+
     def check_links(
         self, node: str, links: Sequence[round_pb2.LedgerEntry], round_: bytes, population: str, price: int
     ) -> None:

@@ -7,9 +7,6 @@ entries are durable before the bytes to sign are handed out.
 from collections.abc import Sequence
 from typing import Final
 
-from cotally.server.store.database import Schema, file_of, reading
-from cotally.v1 import log_pb2, roster_pb2
-from cotally.v1.refusals import Misconfigured
 from sqlalchemy import (
     Column,
     Connection,
@@ -23,6 +20,10 @@ from sqlalchemy import (
     select,
     update,
 )
+
+from cotally.server.store.database import Schema, file_of, reading
+from cotally.v1 import log_pb2, roster_pb2
+from cotally.v1.refusals import Misconfigured
 
 from .follower import Follower
 

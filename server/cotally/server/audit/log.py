@@ -8,9 +8,6 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
-from cotally.server.store.database import Schema, file_of, reading
-from cotally.v1 import log_pb2
-from cotally.v1.refusals import Misconfigured, Refusal, Refused
 from google.protobuf.message import DecodeError
 from sqlalchemy import (
     Column,
@@ -25,6 +22,10 @@ from sqlalchemy import (
     select,
     update,
 )
+
+from cotally.server.store.database import Schema, file_of, reading
+from cotally.v1 import log_pb2
+from cotally.v1.refusals import Misconfigured, Refusal, Refused
 
 from .checkpoint import parse
 from .follower import entry_hash

@@ -5,8 +5,9 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 
-from cotally.v1 import roster_pb2, work_pb2
 from google.protobuf.message import Message
+
+from cotally.v1 import roster_pb2, work_pb2
 
 SUSPENSION_S = 600  # for a department that committed and did not reveal
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import grpc.aio
+
 from cotally.server.audit import log as audit_log
 from cotally.server.audit.follower import Follower, genesis
 from cotally.server.rpc import credentials, lifetime

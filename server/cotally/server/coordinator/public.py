@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc.aio
+
 from cotally.server.audit.log import AuditLog
 from cotally.server.rpc.frames import split
 from cotally.server.rpc.hello import check_hello, make_hello
@@ -46,7 +47,10 @@ class AnalystService(analyst_pb2_grpc.AnalystsServicer):
         self, request: analyst_pb2.WelcomeRequest, context: _Context
     ) -> analyst_pb2.WelcomeResponse:
         charter = self._federation.charter
-        check_hello(request.hello, charter, self._caller(context))
+        member = self._caller(context)
+        if not request.hello.federation:  # an analyst learns the name from the charter
+            request.hello.federation = self._federation.name
+        check_hello(request.hello, charter, member)
         return analyst_pb2.WelcomeResponse(
             hello=make_hello(charter, self._federation.coordinator().name), charter=charter,
             connected=sorted(line.member.name for line in self._board.lines()))

@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import sqlalchemy as sa
+
 from cotally.server.store.database import Schema, open_database
 from cotally.server.wire.federation import Federation
 from cotally.v1 import log_pb2, round_pb2

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc.aio
+
 from cotally.server.rpc.frames import receive_one, split
 from cotally.server.rpc.hello import check_hello
 from cotally.server.rpc.identity import caller

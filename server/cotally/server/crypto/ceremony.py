@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from math import factorial
 
 import gmpy2
-from cotally.v1.refusals import Misconfigured, Refusal, Refused
 from gmpy2 import mpz
+
+from cotally.v1.refusals import Misconfigured, Refusal, Refused
 
 from . import trial, wellformed
 from .generator import verification_base

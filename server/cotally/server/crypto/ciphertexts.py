@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 import gmpy2
-from cotally.v1.refusals import Refusal, Refused
 from gmpy2 import mpz
+
+from cotally.v1.refusals import Refusal, Refused
 
 from .keys import PublicKey
 

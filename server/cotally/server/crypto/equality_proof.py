@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import gmpy2
-from cotally.v1.refusals import Refusal, Refused
 from gmpy2 import mpz
+
+from cotally.v1.refusals import Refusal, Refused
 
 from . import ciphertexts as wire
 from .fixed_base import verification_table

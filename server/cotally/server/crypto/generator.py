@@ -8,8 +8,9 @@ from functools import lru_cache
 from itertools import count
 
 import gmpy2
-from cotally.v1.refusals import Refusal, Refused
 from gmpy2 import mpz
+
+from cotally.v1.refusals import Refusal, Refused
 
 from .transcript import expand
 

@@ -10,10 +10,11 @@ from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, Final
 
-from cotally.v1.refusals import Misconfigured
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from cotally.v1.refusals import Misconfigured
 
 from . import private_files
 from .keys import KeyShare

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from cotally.v1.refusals import Misconfigured
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from cotally.v1.refusals import Misconfigured
 
 from . import private_files
 

@@ -7,8 +7,9 @@ prod p_i^(2 lambda_i) = c^(4 Delta^2 d) = 1 + 4 Delta^2 M N mod N^2.
 from collections.abc import Mapping, Sequence
 
 import gmpy2
-from cotally.v1.refusals import Refusal, Refused
 from gmpy2 import mpz
+
+from cotally.v1.refusals import Refusal, Refused
 
 from . import ciphertexts as wire
 from .keys import KeyShare, PublicKey

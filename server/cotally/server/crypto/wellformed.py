@@ -13,8 +13,9 @@ Layout: 8 N-th roots, then 128 square roots, each big-endian in the width of N.
 from itertools import count
 
 import gmpy2
-from cotally.v1.refusals import Refusal, Refused
 from gmpy2 import mpz
+
+from cotally.v1.refusals import Refusal, Refused
 
 from .transcript import expand
 

@@ -8,6 +8,7 @@ from math import inf, ldexp, nextafter
 from typing import Any, Final
 
 import opendp.prelude as opendp
+
 from cotally.v1.refusals import Refusal, Refused
 
 from ..model.plan import PICO, Block

@@ -17,6 +17,8 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sqlglot import exp
+
 from cotally.server.engines.predicate import condition
 from cotally.server.engines.terms import RECORDS, UNIT, Bindings, Bound, binary, case, cast, column, number
 from cotally.server.engines.units import integer_type, units
@@ -25,7 +27,6 @@ from cotally.server.model.catalog import Table
 from cotally.server.model.plan import Block, Plan
 from cotally.server.model.query import Query
 from cotally.v1.refusals import Refusal, Refused
-from sqlglot import exp
 
 _ROWS = 2**40  # more rows than one holding has
 _EXACT = 2**126  # sums below this are exact in 128-bit integers and in DECIMAL(38, 0)

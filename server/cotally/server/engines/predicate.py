@@ -9,6 +9,8 @@ import unicodedata
 from datetime import date
 from fractions import Fraction
 
+from sqlglot import exp
+
 from cotally.server.engines.terms import RECORDS, Bindings, Bound, binary, column, junction
 from cotally.server.model.catalog import Column, ColumnType, Table
 from cotally.server.model.query import (
@@ -22,7 +24,6 @@ from cotally.server.model.query import (
     Operator,
     Predicate,
 )
-from sqlglot import exp
 
 _TREE: dict[Operator, type[exp.Binary]] = {
     Operator.EQ: exp.EQ,

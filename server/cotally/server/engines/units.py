@@ -9,11 +9,12 @@ neighbouring unit, but never out of 0..M, on which alone sensitivity depends.
 
 import math
 
+from sqlglot import exp
+
 from cotally.server.engines.predicate import nearest
 from cotally.server.engines.terms import RECORDS, Bindings, binary, case, cast, clamp, column
 from cotally.server.model.catalog import Column, ColumnType
 from cotally.v1.refusals import Refusal, Refused
-from sqlglot import exp
 
 _NARROW = 2**62  # integers of this magnitude, and sums of two of them, fit 64 bits
 _WIDE = 2**120  # the same for 128 bits, with room to spare

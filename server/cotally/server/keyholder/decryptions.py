@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import sqlalchemy as sa
+
 from cotally.server.store.database import Schema, open_database
 from cotally.v1 import round_pb2
 from cotally.v1.refusals import Refusal, Refused

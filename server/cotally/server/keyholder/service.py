@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 import grpc.aio
+
 from cotally.server.audit.follower_store import FollowerStore
 from cotally.server.protocol.announcement import round_id
 from cotally.server.rpc.channel import keep_listening

@@ -9,12 +9,6 @@ Design section 4, Ledger.
 import threading
 from typing import Final
 
-from cotally.server.store.book import Book, Kind
-from cotally.server.store.database import Schema, file_of, reading
-from cotally.v1.canonical import NotCanonical, digest
-from cotally.v1.refusals import Misconfigured, Refusal, Refused
-from cotally.v1.round_pb2 import LedgerEntry, LedgerKind
-from cotally.v1.work_pb2 import LedgerStatus
 from sqlalchemy import (
     Column,
     Connection,
@@ -28,6 +22,13 @@ from sqlalchemy import (
     insert,
     select,
 )
+
+from cotally.server.store.book import Book, Kind
+from cotally.server.store.database import Schema, file_of, reading
+from cotally.v1.canonical import NotCanonical, digest
+from cotally.v1.refusals import Misconfigured, Refusal, Refused
+from cotally.v1.round_pb2 import LedgerEntry, LedgerKind
+from cotally.v1.work_pb2 import LedgerStatus
 
 MAX_PICO_RHO: Final = 2**63 - 1  # what SQLite stores as an integer
 

@@ -5,10 +5,12 @@ import asyncio
 import os
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
+
 from cotally.server.audit import follower_store
 from cotally.server.crypto.paillier import Encryptor
 from cotally.server.dp.accounting import rho_from_epsilon
-from cotally.server.engines.duckdb.duckdb import DuckDB
+from cotally.server.engines.duckdb.engine import DuckDB
 from cotally.server.ledger import ledger as ledgers
 from cotally.server.model.plan import PICO
 from cotally.server.rpc import channel, credentials, lifetime
@@ -17,7 +19,6 @@ from cotally.server.settings import config, party
 from cotally.server.store.database import open_database
 from cotally.v1 import query_pb2, roster_pb2
 from cotally.v1.refusals import Misconfigured
-from google.protobuf.message import DecodeError
 
 from .rounds import Rounds
 from .service import NodeService

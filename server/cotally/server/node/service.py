@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 import grpc.aio
+
 from cotally.server.audit.follower_store import FollowerStore
 from cotally.server.crypto import ciphertexts, plaintext_proof
 from cotally.server.crypto.packing import pack

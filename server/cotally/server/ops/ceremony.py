@@ -29,6 +29,7 @@ from .enrolment import Party, Request, admit, make_party
 from .grants import Terms, now_ms, sign_grant, write_grant
 from .spec import Department, Spec
 
+KEPT = "passphrase"  # the file beside a share, in a sandbox only
 LOOPBACK = "127.0.0.1:0"  # the coordinator takes a free port and says which in state/address
 Progress = Callable[[str], None]
 DataPath = Callable[[Department, str], str]
@@ -43,6 +44,7 @@ class Arrangement:
     data_path: DataPath  # what a department's config says about a table's file
     requests: Mapping[str, Request]  # members that made their own keys
     passphrases: Sequence[bytes]  # one per key holder
+    passphrase_file: str = ""  # where their configs will find it; empty: asked for at every start
 
     def __repr__(self) -> str:
         return f"Arrangement(coordinator={self.coordinator!r}, ...)"
@@ -139,10 +141,12 @@ def _write_configs(spec: Spec, parties: Mapping[str, Party], roster: bytes, arra
         budgets = {p: {d.budget.unit: d.budget.amount} for p in sorted({populations[t] for t in d.data})}
         write("node", d.name, folders.base_config(d.name, roster) | dial | {
             "grants": "grants", "data": {t: arrangement.data_path(d, t) for t in d.data}, "budget": budgets})
+    kept: dict[str, folders.Value] = (
+        {"passphrase_file": arrangement.passphrase_file} if arrangement.passphrase_file else {})
     for i in range(1, spec.key_holders + 1):
         name = f"keyholder-{i}"
         write("keyholder", name, folders.base_config(name, roster) | dial | {
-            "share": f"{name}.share", "passphrase_file": "passphrase"})
+            "share": f"{name}.share"} | kept)
     for a in spec.analysts:
         base = folders.base_config(a.name, roster)
         write("analyst", a.name, {k: v for k, v in base.items() if k not in ("charter", "state")} | dial | {
@@ -165,6 +169,7 @@ def sandbox_arrangement(spec: Spec) -> Arrangement:
     return Arrangement(
         coordinator=LOOPBACK, listen=LOOPBACK, requests={},
         data_path=lambda department, table: str(spec.data_file(department, table)),
+        passphrase_file=KEPT,
         passphrases=[secrets.token_hex(16).encode() for _ in range(spec.key_holders)])
 
 
@@ -172,4 +177,4 @@ def keep_passphrases(held: Held, passphrases: Sequence[bytes]) -> None:
     """Lay each key holder's passphrase beside its share: only for a sandbox, which has no secrets."""
     for i, passphrase in enumerate(passphrases, start=1):
         folder = member_folder(held.folder, "keyholder", f"keyholder-{i}")
-        private_files.write(folder / "passphrase", passphrase + b"\n")
+        private_files.write(folder / KEPT, passphrase + b"\n")

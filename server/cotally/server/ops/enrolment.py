@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from cotally.server.crypto import signing
 from cotally.server.crypto.signing import SigningKey
 from cotally.v1 import roster_pb2
 from cotally.v1.refusals import Misconfigured
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from . import folders, pki
 from .reader import read_toml

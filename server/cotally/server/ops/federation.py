@@ -8,6 +8,8 @@ from getpass import getpass
 from pathlib import Path
 from typing import Any, Final
 
+from google.protobuf.message import DecodeError
+
 from cotally.server.crypto import private_files, signing
 from cotally.server.crypto.signing import SigningKey
 from cotally.server.rpc.address import parse_address
@@ -15,7 +17,6 @@ from cotally.v1 import roster_pb2
 from cotally.v1.canonical import digest, to_sign
 from cotally.v1.commands import Group
 from cotally.v1.refusals import Misconfigured
-from google.protobuf.message import DecodeError
 
 from . import folders
 from .ceremony import Arrangement, hold, member_folder

@@ -36,9 +36,11 @@ What an analyst may ask is in grants/. To allow more:
 """,
     "keyholder": """\
 This folder runs {name}, a key holder of {federation}. {name}.share is one share of the key; it opens
-with the passphrase that was set at the ceremony. Write that into the file `passphrase` here, mode 0600.
+with the passphrase that was set at the ceremony, which is asked for at every start:
 
     cotally keyholder run keyholder.toml
+
+To start unattended, write it into a file of mode 0600 and name that in keyholder.toml as passphrase_file.
 """,
     "analyst": """\
 This folder lets {name} ask {federation}. Point COTALLY_PROFILE at profile.toml:

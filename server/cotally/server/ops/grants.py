@@ -12,12 +12,11 @@ from unicodedata import normalize
 
 from cotally.server.crypto import private_files
 from cotally.server.crypto.signing import SigningKey
+from cotally.server.settings import config as role_config
 from cotally.server.wire import charter as wire_charter
 from cotally.server.wire import signed
 from cotally.v1 import query_pb2, roster_pb2
 from cotally.v1.refusals import Misconfigured
-
-from .reader import read_toml
 
 DAYS: Final = 365
 _DAY_MS: Final = 86_400_000
@@ -76,7 +75,7 @@ class GrantCommand:
         parser.add_argument("--days", type=int, default=DAYS, metavar="N",
                             help="days it lasts (default %(default)s)")
         parser.add_argument("-o", choices=["text", "json"], default="text", dest="output")
-        parser.epilog = "A running node reads its grants before every round: there is no need to restart it."
+        parser.epilog = "A running node reads its grants when it starts: restart it to let the new one count."
 
     def run(self, args: argparse.Namespace) -> int:
         """Sign and write the grant; say where it lies."""
@@ -90,14 +89,9 @@ class GrantCommand:
 
 def grant_from_config(config: Path, terms: Terms) -> Path:
     """Sign *terms* with the keys of a node's config; without tables, for every table it holds."""
-    section = read_toml(config)
-    name = section.text("name")
-    folder = config.parent / section.text("grants")
-    try:
-        pinned = bytes.fromhex(section.text("roster"))
-    except ValueError:
-        section.refuse("roster", "must be a fingerprint of 64 hex digits")
-    federation = wire_charter.load(config.parent / section.text("charter"), pinned)
+    settings = role_config.node(config)
+    name = settings.common.name
+    federation = wire_charter.load(settings.common.charter, settings.common.roster)
     if terms.analyst not in [m.name for m in federation.members(roster_pb2.ROLE_ANALYST)]:
         raise Misconfigured(f"--analyst {terms.analyst!r} is no analyst of {federation.name}")
     held = [t.name for t in federation.catalog.tables if name in t.holders]
@@ -106,11 +100,11 @@ def grant_from_config(config: Path, terms: Terms) -> Path:
             raise Misconfigured(f"--table {table!r} is not held by {name}, which holds {', '.join(held)}")
     if not 1 <= terms.days <= 3660:
         raise Misconfigured(f"--days must be from 1 to 3660, not {terms.days}")
-    signer = SigningKey.load(config.parent / section.text("signing_key"))
+    signer = SigningKey.load(settings.common.signing_key)
     if federation.member(name, roster_pb2.ROLE_NODE).signing_key != signer.public:
-        raise Misconfigured(f"{config}: signing_key is not the key of {name} in the roster")
+        raise Misconfigured(f"{settings.common.signing_key}: the roster gives {name} another signing key")
     whole = Terms(terms.analyst, terms.purposes, terms.tables or held, terms.days)
-    return write_grant(folder, sign_grant(federation.name, name, signer, whole, now_ms()))
+    return write_grant(settings.grants, sign_grant(federation.name, name, signer, whole, now_ms()))
 
 
 command = GrantCommand()

@@ -16,9 +16,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from cotally.server.rpc.credentials import CLIENT, SERVER, parse_certificates, read, read_private, spki_sha256
-from cotally.server.rpc.credentials import utc_now as _utc_now
-from cotally.v1.refusals import Misconfigured
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -29,6 +26,10 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+
+from cotally.server.rpc.credentials import CLIENT, SERVER, parse_certificates, read, read_private, spki_sha256
+from cotally.server.rpc.credentials import utc_now as _utc_now
+from cotally.v1.refusals import Misconfigured
 
 __all__ = ["Authority", "Files", "Role", "Validity", "create_authority", "issue", "issue_files",
            "load_authority", "request", "sign_request", "spki_sha256"]

@@ -52,10 +52,11 @@ async def keep_listening(
     """Yield work for ever: call *listen*, join its frames, and dial again when the stream ends.
 
     *listen* starts one Listen call with a fresh request. Waits between dials double from 0.1 s to 2 s,
-    times a jitter. `connected` and `disconnected` are logged once per change. Raises Refused where
-    dialling again cannot help: the peer refuses this party (CREDENTIALS, NOT_ALLOWED, PROTOCOL_VERSION),
-    or our own certificate has expired, or, before the first connection only, the peer's certificate is
-    wrong (later, an impostor on the path must not stop us for good). Ends by cancellation.
+    times a jitter, and start over after a stream that held. `connected` and `disconnected` are logged
+    once per change. Raises Refused where dialling again cannot help: the peer refuses this party
+    (CREDENTIALS, NOT_ALLOWED, PROTOCOL_VERSION), or our own certificate has expired, or, before the
+    first connection only, the peer's certificate is wrong (later, an impostor on the path must not
+    stop us for good). Ends by cancellation.
     """
     state = _Line(address, log)
     while True:
@@ -80,6 +81,8 @@ async def keep_listening(
             if refused.refusal in _FATAL and (refused_by_peer(error) or not state.ever):
                 raise refused from None
             state.down(refused)
+        except Refused as refused:  # frames that do not join: the stream is useless, not the coordinator
+            state.down(refused)
         finally:
             call.cancel()
         await asyncio.sleep(state.wait() * (0.5 + jitter() / 2))
@@ -91,23 +94,28 @@ class _Line:
     def __init__(self, address: str, log: Log) -> None:
         self._address = address
         self._log = log
-        self._up: bool | None = None
+        self._since: float | None = None  # up since
+        self._reason: Refusal | None = None  # down because
         self._backoff = _FIRST_BACKOFF
         self.ever = False
 
     def up(self) -> None:
         """Note a connection."""
-        if self._up is not True:
+        if self._since is None:
+            self._since = asyncio.get_running_loop().time()
+            self._reason = None
+            self.ever = True
             self._log.event("connected", address=self._address)
-        self._up = self.ever = True
-        self._backoff = _FIRST_BACKOFF
 
     def down(self, refused: Refused) -> None:
-        """Note a lost or failed connection."""
-        if self._up is not False:
+        """Note a lost or failed connection; only one that held for a while resets the waits."""
+        if self._since is not None and asyncio.get_running_loop().time() - self._since >= MAX_BACKOFF:
+            self._backoff = _FIRST_BACKOFF
+        self._since = None
+        if self._reason != refused.refusal:
             self._log.warning("disconnected", address=self._address, refusal=refused.refusal,
                               message=refused.message)
-        self._up = False
+        self._reason = refused.refusal
 
     def wait(self) -> float:
         """Seconds before the next dial, at most MAX_BACKOFF; doubles from try to try."""

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import grpc.aio
+
 from cotally.v1 import work_pb2
 from cotally.v1.refusals import Refusal, Refused
 
@@ -43,8 +44,8 @@ class Desk:
         except Refused as refused:
             answer = refused
         except grpc.RpcError as error:
-            refused = from_error(error, self._address)
-            self._log.warning("not_delivered", round=round_, refusal=refused.refusal, message=refused.message)
+            lost = from_error(error, self._address)
+            self._log.warning("not_delivered", round=round_, refusal=lost.refusal, message=lost.message)
             return
         except Exception as error:
             self._log.exception("round_failed", error, round=round_)

@@ -1,12 +1,9 @@
 """The first words on a stream: both sides speak one version, for one federation, under one roster."""
 
-from typing import Final
-
+from cotally.server.wire.federation import VERSION
 from cotally.v1 import roster_pb2, work_pb2
 from cotally.v1.canonical import digest
 from cotally.v1.refusals import Refusal, Refused
-
-VERSION: Final = 1  # of the protocol; a change that an older peer would misread raises it
 
 
 def make_hello(charter: roster_pb2.Charter, name: str) -> work_pb2.Hello:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from cotally.v1.refusals import Misconfigured
 from sqlalchemy import (
     URL,
     Column,
@@ -32,6 +31,8 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import DatabaseError
+
+from cotally.v1.refusals import Misconfigured
 
 BUSY_MS: Final = 60_000  # how long a transaction waits for another one's lock
 _READING: Final = "cotally_reading"

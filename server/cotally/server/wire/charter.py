@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
+
 from cotally.server.crypto import ceremony
 from cotally.v1 import roster_pb2
 from cotally.v1.canonical import NotCanonical, digest
 from cotally.v1.refusals import Misconfigured, Refused
-from google.protobuf.message import DecodeError
 
 from . import signed
 from .federation import Federation

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final
 
 from cotally.server.crypto.keys import PublicKey
 from cotally.server.model.catalog import Catalog, Table
@@ -19,7 +20,7 @@ from . import plan as wire_plan
 from . import query as wire_query
 from .numbers import decimal
 
-VERSION = 1
+VERSION: Final = 1  # of the protocol; a change that an older peer would misread raises it
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """Signatures over canonical messages, by the keys of the roster and no others."""
 
+from google.protobuf.message import Message
+
 from cotally.server.crypto import signing
 from cotally.v1 import roster_pb2
 from cotally.v1.canonical import NotCanonical, to_sign
 from cotally.v1.refusals import Refusal, Refused
-from google.protobuf.message import Message
 
 
 def sign(key: signing.SigningKey, domain: str, body: Message) -> bytes:

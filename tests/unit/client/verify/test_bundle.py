@@ -10,14 +10,14 @@ from functools import cache
 from typing import Any
 
 import pytest
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
 from cotally.client.verify.bundle import verify
 from cotally.client.verify.claims import PICO
 from cotally.v1 import log_pb2, query_pb2, roster_pb2, round_pb2
 from cotally.v1.canonical import digest
 from cotally.v1.refusals import Refusal, Refused
-from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
-
 from tests.fixtures.bundle import HOLDERS, NODES, NOW, Round, private_key, question, sign
 
 R = Refusal
@@ -181,7 +181,8 @@ PLANTED = {
     "plan with another mechanism": (
         setting("plan", mechanism=query_pb2.MECHANISM_LAPLACE), R.PLAN_MISMATCH),
     "plan with a gap": (at("plan", lambda body: setattr(body.blocks[2], "offset", 7)), R.PLAN_MISMATCH),
-    "plan with too few cells": (at("plan", lambda body: setattr(body.blocks[3], "cells", 2)), R.PLAN_MISMATCH),
+    "plan with too few cells": (
+        at("plan", lambda body: setattr(body.blocks[3], "cells", 2)), R.PLAN_MISMATCH),
     "plan with too few ciphertexts": (
         at("plan", lambda body: setattr(body.packing, "ciphertexts", 2)), R.PLAN_MISMATCH),
     "plan with slots wider than the modulus": (
@@ -235,7 +236,8 @@ PLANTED = {
     "release of another round": (setting("release", round=bytes(32)), R.EQUIVOCATION),
     "release of another transcript": (setting("release", transcript=bytes(32)), R.EQUIVOCATION),
     "release that hides a department": (at("release", lambda body: body.departments.pop()), R.EQUIVOCATION),
-    "release that invents a dropout": (at("release", lambda body: body.missing.append("zoo")), R.EQUIVOCATION),
+    "release that invents a dropout": (
+        at("release", lambda body: body.missing.append("zoo")), R.EQUIVOCATION),
 
     "leaf with a lower price": (setting("leaf", pico_rho=1), R.EQUIVOCATION),
     "leaf of another population": (setting("leaf", population="pupils"), R.EQUIVOCATION),
@@ -319,7 +321,7 @@ Step = tuple[str, int | None]
 def leaves(message: Message, path: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ...]]:
     """Yield the path of every set scalar below *message*; of repeated ones the first and the last."""
     for field, value in message.ListFields():
-        places = [(None, value)]
+        places: list[tuple[int | None, Any]] = [(None, value)]
         if field.is_repeated:
             places = [(k, value[k]) for k in sorted({0, len(value) - 1})]
         for place, element in places:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from cotally.client.verify.merkle import leaf_hash, node_hash, root, verify_consistency, verify_inclusion
 
 VECTORS = Path(__file__).parents[4].parent / "shared" / "vectors" / "merkle"

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gmpy2 import mpz
+
 from cotally.client.verify.opening import Key, check_equality, combine, frame, unpack
 from cotally.v1 import roster_pb2, round_pb2
 from cotally.v1.refusals import Refusal, Refused
-from gmpy2 import mpz
 
 VECTORS = json.loads((Path(__file__).parents[3] / "vectors" / "crypto.json").read_text())
 

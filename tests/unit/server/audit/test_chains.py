@@ -1,11 +1,11 @@
 """Ledgers as the log tells them: continued, repeated, forked, stepped back, overspent."""
 
 import pytest
+
 from cotally.server.audit.follower import Follower
 from cotally.v1 import log_pb2, round_pb2
 from cotally.v1.canonical import digest
 from cotally.v1.refusals import Refusal, Refused
-
 from tests.fixtures.logs import World, chain, roster
 
 A, B, C, D = b"a" * 32, b"b" * 32, b"c" * 32, b"d" * 32
@@ -56,7 +56,9 @@ REFUSED: dict[str, tuple[Links, bytes, Refusal]] = {
     "another node's": (changed(NORTH[3:], 1, node="south"), C, Refusal.MALFORMED),
     "broken chain": (changed(NORTH[3:], 1, previous=b"x" * 32), C, Refusal.MALFORMED),
     "changed in the middle": (changed(NORTH[3:], 0, pico_rho=4), C, Refusal.MALFORMED),
-    "length 0": (changed(NORTH[:3], 0, length=0), B, Refusal.MALFORMED),
+    "length 0": (changed(NORTH[2:3], 0, length=0), B, Refusal.MALFORMED),
+    "a first entry with something before it": (changed(NORTH[2:3], 0, length=1), B, Refusal.MALFORMED),
+    "a later entry with nothing before it": (changed(NORTH[3:], 0, previous=b""), C, Refusal.MALFORMED),
     "unknown kind": (changed(NORTH[4:], 0, kind=9, length=4, previous=digest("ledger", NORTH[2])), C,
                      Refusal.MALFORMED),
 }
@@ -89,6 +91,13 @@ def test_links_that_do_not_continue_it_are_refused_and_logged_as_a_fork(
     assert caught.value.refusal == Refusal.EQUIVOCATION
     follower.fold([roster(C, north=NORTH)])
     assert follower.last_link("north") == head
+
+
+def test_only_logged_links_are_at_their_length(follower: Follower) -> None:
+    follower.check_links("north", NORTH[3:], C, "people", 5)  # extends, and is not logged by that
+    hashes = [follower.link_at("north", length) for length in range(6)]
+    assert hashes == [None, *(digest("ledger", link) for link in NORTH[:3]), None, None]
+    assert follower.link_at("south", 1) is None
 
 
 @pytest.mark.parametrize(("population", "price"), [("people", 4), ("people", 6), ("events", 5)])

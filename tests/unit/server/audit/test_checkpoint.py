@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import pytest
+
 from cotally.server.audit.checkpoint import check_witnessed, cosign_bytes, parse, quorum, text
 from cotally.v1 import log_pb2, roster_pb2
 from cotally.v1.refusals import Refusal, Refused
-
 from tests.fixtures.logs import World
 
 ROOT = bytes(range(32))
@@ -29,7 +29,8 @@ def test_the_text_is_fixed() -> None:
 @pytest.mark.parametrize("other", [
     "", "\n\n\n", TEXT[:-1], TEXT + "\n", TEXT.replace("7", "07"), TEXT.replace("7", "+7"),
     TEXT.replace("7", "-7"), TEXT.replace("7", "7 "),
-    TEXT.replace("7", "٧"), TEXT.replace("cotally/", ""), TEXT.replace("pums", ""),
+    TEXT.replace("7", "٧"), TEXT.replace("cotally/", ""),
+    TEXT.replace("pums", ""),
     TEXT.replace("h8=", "h9="), TEXT.replace("=", ""), TEXT.replace("AAEC", ""), TEXT.replace("\n", "\r\n"),
     TEXT.replace("pums", "pu\tms"), "x" + TEXT,
 ])

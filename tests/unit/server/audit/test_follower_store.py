@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, event
+
 from cotally.server.audit import follower_store
 from cotally.server.audit.follower_store import SCHEMA, FollowerStore
 from cotally.server.store.database import open_database
 from cotally.v1 import log_pb2
 from cotally.v1.refusals import Misconfigured
-from sqlalchemy import Engine, event
-
 from tests.fixtures.logs import World, chain, dead, roster, transcript
 
 A = b"a" * 32

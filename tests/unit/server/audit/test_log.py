@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
+
 from cotally.server.audit.checkpoint import text
 from cotally.server.audit.follower import entry_hash
 from cotally.server.audit.log import SCHEMA, AuditLog
@@ -11,8 +13,6 @@ from cotally.server.audit.merkle import Tree, verify_consistency, verify_inclusi
 from cotally.server.store.database import open_database
 from cotally.v1 import log_pb2
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
-from sqlalchemy import Engine
-
 from tests.fixtures.logs import World
 
 ENTRIES = [

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cotally.server.audit.merkle import Frontier, Tree, leaf_hash, verify_consistency, verify_inclusion
-from cotally.v1.refusals import Refusal, Refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from cotally.server.audit.merkle import Frontier, Tree, leaf_hash, verify_consistency, verify_inclusion
+from cotally.v1.refusals import Refusal, Refused
 
 VECTORS = Path(__file__).parents[5] / "shared" / "vectors" / "merkle"
 LEAVES = [leaf_hash(bytes([i])) for i in range(70)]

@@ -3,12 +3,12 @@
 import dataclasses
 
 import pytest
+
 from cotally.server.crypto import ceremony, trial
 from cotally.server.crypto.ceremony import Dealt, check_public, check_share
 from cotally.server.crypto.keys import KeyShare, PublicKey
 from cotally.server.crypto.safe_primes import safe_prime
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
-
 from tests.fixtures.keys import P_512, Q_512, deal_small, full_dealt, small_dealt
 
 DEALT = small_dealt()
@@ -99,6 +99,23 @@ def test_a_consistent_polynomial_of_another_secret_fails_its_trial() -> None:
         check_share(public, share)
     with pytest.raises(Refused, match="do not open the trial"):
         check(Dealt(public, tuple(shifted), DEALT.wellformed, trial.make(public, shifted)))
+
+
+def test_a_secret_that_does_not_decrypt_shows_in_its_commitment() -> None:
+    power = pow(PUBLIC.base, PUBLIC.delta, SQUARE)
+    found, message = refusal(
+        verification=tuple(v * power % SQUARE for v in PUBLIC.verification),
+        coefficients=(PUBLIC.coefficients[0] * power % SQUARE, PUBLIC.coefficients[1]))
+    assert (found, "first coefficient" in message) == (Refusal.BAD_PROOF, True)
+
+
+def test_a_key_dealt_over_a_chosen_base_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything else is consistent: only deriving v again shows that the dealer chose it."""
+    with monkeypatch.context() as patched:
+        patched.setattr(ceremony, "verification_base", lambda modulus, epoch: 3**10 % modulus)
+        chosen = ceremony._deal_from_primes(P_512, Q_512, 3, 2, 1, [12345])
+    with pytest.raises(Refused, match="not the derived one"):
+        check(chosen)
 
 
 def _changed(data: bytes, position: int) -> bytes:

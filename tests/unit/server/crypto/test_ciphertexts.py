@@ -1,10 +1,10 @@
 """What arrives is checked: length, range, and a factor shared with N, by name."""
 
 import pytest
+
 from cotally.server.crypto import ciphertexts
 from cotally.server.crypto.paillier import Encryptor
 from cotally.v1.refusals import Refusal, Refused
-
 from tests.fixtures.keys import P_512, Q_512, small_dealt
 
 PUBLIC = small_dealt().public

@@ -1,10 +1,11 @@
 """Packing is lossless for what fits and carries, no more, for what does not."""
 
 import pytest
-from cotally.server.crypto.packing import pack, unpack
-from cotally.server.model.plan import Packing
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from cotally.server.crypto.packing import pack, unpack
+from cotally.server.model.plan import Packing
 
 
 @st.composite

@@ -4,16 +4,16 @@ import secrets
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from phe import PaillierPrivateKey, PaillierPublicKey
+
 from cotally.server.crypto.ceremony import Dealt
 from cotally.server.crypto.ciphertexts import multiply
 from cotally.server.crypto.fixed_base import FixedBase, encrypting_table
 from cotally.server.crypto.generator import masking_base, verification_base
 from cotally.server.crypto.paillier import Encryptor
 from cotally.v1.refusals import Refused
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from phe import PaillierPrivateKey, PaillierPublicKey
-
 from tests.fixtures.keys import P_512, P_1024, Q_512, Q_1024, deal_small, full_dealt, small_dealt
 
 

@@ -3,13 +3,13 @@
 import dataclasses
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from cotally.server.crypto import plaintext_proof
 from cotally.server.crypto.paillier import Encryption, Encryptor
 from cotally.server.crypto.plaintext_proof import PlaintextProof, prove, verify
 from cotally.v1.refusals import Refusal, Refused
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.fixtures.keys import full_dealt, small_dealt
 
 PUBLIC = small_dealt().public
@@ -91,7 +91,8 @@ def test_answers_out_of_range_or_changed_are_refused(change: dict[str, int],
     assert refused(CONTEXT, made[0].ciphertexts, dataclasses.replace(made[1], **change)) is Refusal.BAD_PROOF
 
 
-def by_hand(encryption: Encryption, nonce: int, commitment_offset: int, plaintext_offset: int) -> PlaintextProof:
+def by_hand(encryption: Encryption, nonce: int, commitment_offset: int,
+            plaintext_offset: int) -> PlaintextProof:
     """A proof whose equation holds, with a chosen nonce and members outside their ranges."""
     w, product = plaintext_proof.aggregate(PUBLIC, CONTEXT, encryption.ciphertexts)
     commitment = (1 + 5 * N) * pow(PUBLIC.generator, nonce, SQUARE) % SQUARE + commitment_offset

@@ -5,10 +5,10 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from cotally.server.crypto import sharefile
 from cotally.server.crypto.keys import KeyShare
 from cotally.v1.refusals import Misconfigured
-
 from tests.fixtures.keys import small_dealt
 
 SHARE = small_dealt().shares[1]

@@ -4,10 +4,11 @@ import stat
 from pathlib import Path
 
 import pytest
-from cotally.server.crypto.signing import SigningKey, verify
-from cotally.v1.refusals import Misconfigured
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from cotally.server.crypto.signing import SigningKey, verify
+from cotally.v1.refusals import Misconfigured
 
 
 def test_a_signature_verifies_under_its_key_and_data_only() -> None:

@@ -4,11 +4,11 @@ import itertools
 import secrets
 
 import pytest
+
 from cotally.server.crypto import ciphertexts, threshold
 from cotally.server.crypto.paillier import Encryptor
 from cotally.v1.refusals import Refusal, Refused
-
-from tests.fixtures.keys import deal_small, full_dealt, small_dealt
+from tests.fixtures.keys import P_512, deal_small, full_dealt, small_dealt
 
 PUBLIC = small_dealt().public
 PLAINTEXTS = (0, 1, PUBLIC.modulus - 1, secrets.randbelow(PUBLIC.modulus))
@@ -62,6 +62,7 @@ def test_too_few_partials_are_refused(partials: dict[int, tuple[int, ...]]) -> N
     lambda p: {1: p[1][::-1], 2: p[2]},
     lambda p: {1: (1, 1, 1, 1), 2: p[2]},
     lambda p: {1: (PUBLIC.modulus, *p[1][1:]), 2: p[2]},
+    lambda p: {1: p[1], 2: (P_512, *p[2][1:])},  # has no inverse, and its exponent is negative
 ])
 def test_partials_that_do_not_fit_are_refused(wrong: object, partials: dict[int, tuple[int, ...]]) -> None:
     assert callable(wrong)

@@ -2,11 +2,12 @@
 
 import threading
 
-from cotally.server.crypto.products import in_threads, power_product
-from cotally.server.crypto.transcript import challenge, expand, frame, weights
 from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from cotally.server.crypto.products import in_threads, power_product
+from cotally.server.crypto.transcript import challenge, expand, frame, weights
 
 PARTS = st.lists(st.binary(max_size=4), max_size=4)
 

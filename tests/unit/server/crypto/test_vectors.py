@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from cotally.server.crypto import ciphertexts, equality_proof, plaintext_proof, threshold, transcript
 from cotally.server.crypto.ceremony import check_public
 from cotally.server.crypto.equality_proof import EqualityProof

@@ -4,9 +4,9 @@ import secrets
 
 import gmpy2
 import pytest
+
 from cotally.server.crypto import wellformed
 from cotally.v1.refusals import Refusal, Refused
-
 from tests.fixtures.keys import P_512, Q_512, small_dealt
 
 N = P_512 * Q_512
@@ -54,12 +54,17 @@ def test_a_root_of_the_wrong_sign_is_refused() -> None:
     assert refusal(N, 1, changed) is Refusal.BAD_PROOF
 
 
-@pytest.mark.parametrize("modulus", [
-    0, 1, -5, N * 2, N + 2, 5 * P_512 * Q_512, 65521 * prime(960, 1 if 65521 % 4 == 1 else 3),
-    P_512**2, prime(300, 1)**3, prime(512, 1), P_512,
+@pytest.mark.parametrize(("modulus", "word"), [
+    (0, "even"), (1, "even"), (-5, "even"), (N * 2, "even"), (N + 2, "even or not 1 modulo 4"),
+    (5 * N, "below 65536"), (3 * P_512, "below 65536"), (65521 * prime(960, 1), "below 65536"),
+    (65537 * prime(960, 1), "wrong length"), (P_512**2, "perfect power"), (prime(300, 1)**3, "perfect power"),
+    (prime(512, 1), "is prime"), (prime(1024, 1), "is prime"), (P_512, "not 1 modulo 4"),
 ])
-def test_hostile_moduli_are_malformed(modulus: int) -> None:
-    assert refusal(modulus, 1, PROOF) is Refusal.MALFORMED
+def test_hostile_moduli_are_malformed(modulus: int, word: str) -> None:
+    proof = PROOF if word != "wrong length" else b""
+    with pytest.raises(Refused, match=word) as caught:
+        wellformed.verify(modulus, 1, proof)
+    assert caught.value.refusal is Refusal.MALFORMED
 
 
 def test_two_primes_1_mod_4_have_no_answer_to_half_of_the_challenges() -> None:

@@ -122,7 +122,9 @@ def test_a_price_that_is_not_the_noises_is_refused(mechanism: Mechanism) -> None
         assert refused.value.refusal is Refusal.PLAN_MISMATCH
 
 
-@pytest.mark.parametrize("scale", [Dyadic(0, 0), Dyadic(-3, 4), Dyadic(1, 5000), Dyadic(1, -5000), Dyadic(3, 0)])
+@pytest.mark.parametrize(
+    "scale", [Dyadic(0, 0), Dyadic(-3, 4), Dyadic(1, 5000), Dyadic(1, -5000), Dyadic(3, 0)]
+)
 def test_no_noise_endless_noise_and_narrow_noise_are_refused(scale: Dyadic) -> None:
     with pytest.raises(Refused) as refused:
         measure([0, 0, 0], changed(a_plan(Mechanism.GAUSSIAN, cells=3), scale=scale))

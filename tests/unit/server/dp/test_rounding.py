@@ -52,7 +52,8 @@ def test_short_decimals_bracket_the_value(value: Fraction, digits: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "value, text", [(Fraction(0), "0"), (Fraction(100), "100"), (Fraction(10**30), "1e+30"), (Fraction(5, 4), "1.25")]
+    "value, text",
+    [(Fraction(0), "0"), (Fraction(100), "100"), (Fraction(10**30), "1e+30"), (Fraction(5, 4), "1.25")],
 )
 def test_numbers_are_written_short(value: Fraction, text: str) -> None:
     assert decimal_text(value) == text

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -67,8 +68,6 @@ def block(kind: BlockKind, column: Column | None = None, *, refinement: int = 1,
 
 def plan(cells: int, *blocks: Block) -> Plan:
     """The blocks one after another, each with *cells* coordinates."""
-    from dataclasses import replace
-
     return Plan(
         blocks=tuple(replace(b, offset=i * cells, cells=cells) for i, b in enumerate(blocks)),
         mechanism=Mechanism.GAUSSIAN,
@@ -92,7 +91,9 @@ def write_csv(path: Path, header: Sequence[str], records: Iterable[Mapping[str, 
 
 
 AGE = Column("age", ColumnType.INTEGER, upper=Fraction(100))
-INCOME = Column("income", ColumnType.FLOAT, lower=Fraction(-3, 2), upper=Fraction(10), resolution=Fraction(1, 4))
+INCOME = Column(
+    "income", ColumnType.FLOAT, lower=Fraction(-3, 2), upper=Fraction(10), resolution=Fraction(1, 4)
+)
 BIG = Column("big", ColumnType.INTEGER, lower=Fraction(-(2**63)), upper=Fraction(2**63 - 1))
 CITY = Column("city", ColumnType.CATEGORY, codes=("北京", "e\u0301", "o'c"), other=True)
 CODE = Column("code", ColumnType.CATEGORY, codes=("0", "1"), integer_codes=True)

@@ -19,6 +19,7 @@ from cotally.server.model.query import (
     All,
     Any,
     Comparison,
+    Literal,
     Membership,
     Not,
     NullTest,
@@ -86,9 +87,7 @@ def holds(predicate: Predicate, row: Mapping[str, Value], table: Table) -> bool 
             value = row[name]
             if value is None:
                 return None
-            if isinstance(value, float):
-                literal = float(literal)  # type: ignore[arg-type]
-            less, equal = value < literal, _equal(value, literal)  # type: ignore[operator]
+            less, equal = _less(value, literal), _equal(value, literal)
             return {
                 Operator.EQ: equal,
                 Operator.NE: not equal,
@@ -99,9 +98,15 @@ def holds(predicate: Predicate, row: Mapping[str, Value], table: Table) -> bool 
             }[operator]
 
 
-def _equal(value: object, literal: object) -> bool:
+def _less(value: Value, literal: Literal) -> bool:
     if isinstance(value, float):
-        literal = float(literal)  # type: ignore[arg-type]
+        return value < float(literal)  # type: ignore[arg-type]
+    return value < literal  # type: ignore[operator]
+
+
+def _equal(value: Value, literal: Literal) -> bool:
+    if isinstance(value, float):
+        return value == float(literal)  # type: ignore[arg-type]
     return value == literal
 
 
@@ -172,9 +177,9 @@ def _group(
         column = table.column(name)
         assert column is not None
         codes = [unicodedata.normalize("NFC", code) for code in column.codes]
-        value = row[name]
-        if value in codes:
-            digit = codes.index(str(value))
+        code = row[name]
+        if code in codes:
+            digit = codes.index(str(code))
         elif column.other:
             digit = len(keys) - 1
         else:

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
+
 from cotally.server.ledger.ledger import MAX_PICO_RHO, SCHEMA, Ledger, entry_hash
 from cotally.server.store.database import open_database
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
 from cotally.v1.round_pb2 import LedgerKind
-from sqlalchemy import Engine
 
 P = "residents"
 

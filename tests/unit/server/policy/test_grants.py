@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from cotally.server.crypto.signing import SigningKey
 from cotally.server.policy.grants import check_grant
 from cotally.v1 import query_pb2, roster_pb2

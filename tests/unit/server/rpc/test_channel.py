@@ -136,6 +136,23 @@ def test_other_refusals_are_tried_again(federation: Federation) -> None:
     asyncio.run(story())
 
 
+def test_frames_that_do_not_join_are_tried_again(federation: Federation) -> None:
+    out = StringIO()
+
+    async def story() -> None:
+        straw = Straw(federation.charter)
+        straw.post = [outcome(1)]
+        async with coordinator(federation, straw) as address, dialled(federation, address) as channel:
+            work = listening(federation, channel, address, out, limit=outcome(1).ByteSize() - 1)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(take(work, 1), 0.5)
+            assert straw.listened > 1
+            straw.post = []
+    asyncio.run(story())
+    first = [json.loads(line) for line in out.getvalue().splitlines()][1]
+    assert (first["event"], first["refusal"]) == ("disconnected", "OVERLOADED")
+
+
 def test_an_own_certificate_that_expires_stops_the_listener(federation: Federation) -> None:
     async def story() -> None:
         straw = Straw(federation.charter)
@@ -143,7 +160,7 @@ def test_an_own_certificate_that_expires_stops_the_listener(federation: Federati
             late = datetime(2099, 1, 1, tzinfo=UTC)
             work = listening(federation, channel, address, StringIO(), clock=lambda: late)
             with pytest.raises(Refused, match=r"north\.pem: this certificate expired") as caught:
-                await take(work, 1)
+                await asyncio.wait_for(take(work, 1), 5)
             assert caught.value.refusal == Refusal.CREDENTIALS and straw.listened == 0
     asyncio.run(story())
 

@@ -1,6 +1,7 @@
 """The rules that every department's ledger obeys, as tables of histories."""
 
 import pytest
+
 from cotally.server.store.book import Book, Kind, rho
 from cotally.v1.refusals import Refusal, Refused
 from cotally.v1.round_pb2 import LedgerKind

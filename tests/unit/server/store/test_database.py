@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, insert, inspect, select
+
 from cotally.server.store.database import Schema, open_database, reading
 from cotally.v1.refusals import Misconfigured
-from sqlalchemy import Column, Connection, Engine, Integer, MetaData, String, Table, insert, inspect, select
 
 V1 = MetaData()
 NOTES = Table("notes", V1, Column("id", Integer, primary_key=True))

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
+from sqlglot import exp
+
 from cotally.server.engines.compile import Measurement, compile_measurement
 from cotally.server.engines.duckdb.lockdown import escaped, locked
 from cotally.server.engines.engine import EngineError
@@ -12,7 +14,6 @@ from cotally.server.engines.vector import groups, place
 from cotally.server.model.catalog import Table
 from cotally.server.model.plan import Plan
 from cotally.server.model.query import Query
-from sqlglot import exp
 
 
 def measure(query: Query, table: Table, plan: Plan, salt: bytes, records: Path, spill: Path) -> list[int]:

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
+from sqlglot import exp
+
 from cotally.server.engines.duckdb.lockdown import escaped
 from cotally.server.engines.predicate import nearest
 from cotally.server.engines.terms import UNIT, Bindings, column
 from cotally.server.model.catalog import Column, ColumnType, Table
-from sqlglot import exp
 
 _WHAT = {
     ColumnType.INTEGER: "integers",

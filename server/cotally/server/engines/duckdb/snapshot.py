@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+from sqlglot import exp
+
 from cotally.server.engines.duckdb import decode
 from cotally.server.engines.duckdb.lockdown import escaped, locked
 from cotally.server.engines.duckdb.notes import notes
@@ -23,7 +25,6 @@ from cotally.server.engines.engine import SnapshotReport
 from cotally.server.engines.terms import UNIT
 from cotally.server.model.catalog import Column, Table
 from cotally.v1.refusals import Misconfigured
-from sqlglot import exp
 
 RECORDS_FILE: Final = "records.parquet"
 _REPORT_FILE: Final = "report.json"

@@ -42,11 +42,11 @@ class SandboxCommand:
     def configure(self, parser: argparse.ArgumentParser) -> None:
         """SPEC, --dir, and whatever follows --."""
         parser.usage = "cotally sandbox SPEC.toml [--dir DIR] [-- COMMAND ...]"
-        parser.add_argument("spec", type=Path, metavar="SPEC.toml", help="the federation: tables, departments")
+        parser.add_argument("spec", type=Path, metavar="SPEC.toml", help="the federation to run")
         parser.add_argument("--dir", type=Path, metavar="DIR",
                             help="keep everything here, and resume it when the spec still matches")
-        parser.epilog = ("COMMAND gets COTALLY_PROFILE, the first analyst's profile; the sandbox exits with its\n"
-                         "status, and with 125 where the sandbox itself could not work.\n\n"
+        parser.epilog = ("COMMAND gets COTALLY_PROFILE, the first analyst's profile. The sandbox exits with\n"
+                         "its status, or with 125 where the sandbox itself could not work.\n\n"
                          "    cotally sandbox SPEC.toml -- cotally ls")
         _take_the_rest(parser)
 

@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
     try:
         spec, into = load_spec(Path(argv[0])), Path(argv[1])
         arrangement = sandbox_arrangement(spec)
-        held = hold(spec, into, arrangement, lambda line: print(f"sandbox: {line}", file=sys.stderr, flush=True))
+        held = hold(spec, into, arrangement, lambda line: print(f"sandbox: {line}", file=sys.stderr))
         keep_passphrases(held, arrangement.passphrases)
     except Misconfigured as reason:
         print(f"sandbox: {reason.message}", file=sys.stderr)

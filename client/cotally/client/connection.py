@@ -1,0 +1,287 @@
+"""A session with a federation: ask for tables, prices, answers and budgets.
+
+    from cotally.client import connect
+    con = connect()                     # the profile that COTALLY_PROFILE names
+    q = con.sql("SELECT sex, COUNT(*) AS n FROM people GROUP BY sex WITH PRIVACY (epsilon = 0.5)")
+    print(q.explain())                  # price and expected errors; spends nothing
+    r = q.run()                         # checked before a number is shown
+    r.df()
+"""
+
+from . import quiet  # isort: split
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import grpc
+import pandas as pd
+
+from cotally.v1 import (
+    analyst_pb2,
+    analyst_pb2_grpc,
+    audit_pb2,
+    audit_pb2_grpc,
+    catalog_pb2,
+    log_pb2,
+    query_pb2,
+    roster_pb2,
+    work_pb2,
+)
+from cotally.v1.canonical import digest, to_sign
+from cotally.v1.refusals import Refusal, Refused
+
+from . import profile as profiles
+from .budget import Filter, frame
+from .builder import TableQuery
+from .channel import open_channel, refusals, to_refused
+from .explain import Explanation
+from .frames import Joiner, join
+from .profile import Profile
+from .question.draft import Question
+from .release import Release
+from .schema import schema, tables
+from .sql.parse import parse
+from .verify.log import verify_log
+
+__all__ = ["Connection", "TableHandle", "connect", "quiet"]
+
+VERSION = 1                 # of the protocol
+CALL_SECONDS = 20.0         # for everything but a round
+ROUND_SECONDS = 300.0
+QUESTION_SECONDS = 120      # how long a signed question stays valid
+RECONNECT_SECONDS = 30.0    # how long a broken line is dialled again in the middle of a round
+
+Watcher = Callable[[analyst_pb2.Progress], None]
+
+
+def connect(profile: str | Path | None = None) -> "Connection":
+    """A connection for the profile at this path, or the one that COTALLY_PROFILE names.
+
+    Raises Misconfigured for a broken profile, Refused CREDENTIALS for a certificate that cannot
+    serve, UNREACHABLE where no coordinator answers, and refuses a coordinator that shows another
+    roster than the pinned one.
+    """
+    return Connection(profiles.load(profile))
+
+
+class Connection:
+    """An analyst's line to one federation. Use it as a context manager, or close it."""
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self._signer = profile.signer()
+        self._channel = open_channel(profile)
+        self._analysts = analyst_pb2_grpc.AnalystsStub(self._channel)
+        self._audit = audit_pb2_grpc.AuditStub(self._channel)
+        try:
+            self.charter, self.connected = self._welcome()
+        except BaseException:
+            self._channel.close()
+            raise
+
+    def _welcome(self) -> tuple[roster_pb2.Charter, tuple[str, ...]]:
+        hello = work_pb2.Hello(version=VERSION, federation="", roster=self.profile.roster,
+                               name=self.profile.name)
+        with refusals(self.profile.coordinator):
+            answer = self._analysts.Welcome(analyst_pb2.WelcomeRequest(hello=hello), timeout=CALL_SECONDS)
+        charter = answer.charter
+        if digest("roster", charter.roster) != self.profile.roster:
+            raise Refused(Refusal.CREDENTIALS,
+                          f"the coordinator at {self.profile.coordinator} shows another roster than the one "
+                          f"pinned in {self.profile.path}")
+        if digest("catalog", charter.catalog) != charter.roster.catalog:
+            raise Refused(Refusal.CREDENTIALS, "the coordinator shows a catalog that is not the roster's")
+        return charter, tuple(answer.connected)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # What can be asked
+
+    @property
+    def catalog(self) -> catalog_pb2.Catalog:
+        """The federation's catalog, as pinned."""
+        return self.charter.catalog
+
+    def tables(self) -> pd.DataFrame:
+        """One row per table."""
+        return tables(self.charter.catalog)
+
+    def table(self, name: str) -> "TableHandle":
+        """One table, to look at or to ask about: `con.table("people").group_by("sex").agg(n=count())`."""
+        return TableHandle(table=name, connection=self)
+
+    def sql(self, text: str, purpose: str | None = None) -> "Ask":
+        """The question that *text* asks; refused at once where it cannot be asked."""
+        return self.ask(parse(text, self.charter.catalog), purpose)
+
+    def ask(self, question: Question, purpose: str | None = None) -> "Ask":
+        """A question that was built already."""
+        purpose = purpose or question.purpose or self.profile.purposes[0]
+        return Ask(self, question.query, purpose)
+
+    # What it costs
+
+    def budget(self) -> pd.DataFrame:
+        """One row per filter: what it allows, what is spent and left, as rho and as epsilon at delta."""
+        return frame(self.filters())
+
+    def filters(self) -> list[Filter]:
+        """The filters behind `budget()`."""
+        with refusals(self.profile.coordinator):
+            answer = self._analysts.Budget(analyst_pb2.BudgetRequest(), timeout=CALL_SECONDS)
+        delta = self.charter.roster.policy.delta
+        return [Filter.of(status, delta) for status in answer.filters]
+
+    def quote(self, query: query_pb2.Query, purpose: str) -> analyst_pb2.QuoteResponse:
+        """The coordinator's price for *query*; free."""
+        with refusals(self.profile.coordinator):
+            return self._analysts.Quote(
+                analyst_pb2.QuoteRequest(query=query, purpose=purpose), timeout=CALL_SECONDS)
+
+    # Answers
+
+    def run(self, query: query_pb2.Query, purpose: str, watch: Watcher | None = None) -> Release:
+        """Ask *query*, wait for the round, verify the release; nothing is returned before that."""
+        envelope = self._envelope(query, purpose)
+        bundle = self._ask(envelope, watch or _ignore)
+        if bundle.announcement.body.envelope != envelope:
+            raise Refused(Refusal.EQUIVOCATION, "the coordinator answered another question than ours")
+        return Release.of(bundle, self.profile.roster)
+
+    def release(self, release_id: str) -> Release:
+        """A release of ours again, fetched and verified."""
+        try:
+            round_ = bytes.fromhex(release_id)
+        except ValueError:
+            raise Refused(Refusal.MALFORMED, f"{release_id[:80]!r} is no release id: 64 hex digits") from None
+        with refusals(self.profile.coordinator):
+            frames = self._analysts.Fetch(analyst_pb2.FetchRequest(round=round_), timeout=CALL_SECONDS)
+            return Release.of(join(frames, log_pb2.Bundle), self.profile.roster)
+
+    def _envelope(self, query: query_pb2.Query, purpose: str) -> query_pb2.SignedEnvelope:
+        body = query_pb2.Envelope(
+            federation=self.charter.roster.federation, roster=self.profile.roster, query_id=os.urandom(16),
+            analyst=self.profile.name, purpose=purpose, query=query,
+            expires_ms=time.time_ns() // 1_000_000 + 1000 * QUESTION_SECONDS)
+        return query_pb2.SignedEnvelope(body=body, signature=self._signer.sign(to_sign("envelope", body)))
+
+    def _ask(self, envelope: query_pb2.SignedEnvelope, watch: Watcher) -> log_pb2.Bundle:
+        """Stay with the round: the same signed question again is the same round, never a second one."""
+        give_up = 0.0
+        while True:
+            try:
+                return self._attempt(envelope, watch)
+            except grpc.RpcError as error:
+                refused = to_refused(error, self.profile.coordinator)
+                give_up = give_up or time.monotonic() + RECONNECT_SECONDS
+                if refused.refusal is not Refusal.UNREACHABLE or time.monotonic() > give_up:
+                    raise refused from None
+                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise refused from None
+            time.sleep(0.5)
+
+    def _attempt(self, envelope: query_pb2.SignedEnvelope, watch: Watcher) -> log_pb2.Bundle:
+        joiner = Joiner(log_pb2.Bundle)
+        call = self._analysts.Ask(analyst_pb2.AskRequest(envelope=envelope), timeout=ROUND_SECONDS)
+        try:
+            for answer in call:
+                if answer.HasField("progress"):
+                    watch(answer.progress)
+                    continue
+                bundle = joiner.feed(answer.bundle)
+                if bundle is not None:
+                    return bundle
+        finally:
+            with suppress(Exception):
+                call.cancel()
+        raise Refused(Refusal.MALFORMED, "the coordinator ended the round without a release")
+
+    # The audit log
+
+    def verify_log(self) -> tuple[int, str]:
+        """Fetch the whole audit log and check it; return its size and root (hex)."""
+        with refusals(self.profile.coordinator):
+            checkpoint = self._audit.LatestCheckpoint(
+                audit_pb2.LatestCheckpointRequest(), timeout=CALL_SECONDS).checkpoint
+            size = _size(checkpoint)
+            entries = list(self._entries(size))
+        head = verify_log(self.charter, self.profile.roster, entries, checkpoint)
+        return head.size, head.root.hex()
+
+    def _entries(self, size: int) -> Iterator[log_pb2.LogEntry]:
+        joiner = Joiner(work_pb2.Growth)
+        for part in self._audit.Entries(audit_pb2.EntriesRequest(first=0, size=size), timeout=ROUND_SECONDS):
+            growth = joiner.feed(part)
+            if growth is not None:
+                yield from growth.entries
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question that is ready: explain it for nothing, or run it for its price."""
+
+    connection: Connection = field(repr=False)
+    query: query_pb2.Query
+    purpose: str
+
+    def explain(self) -> Explanation:
+        """Price, expected errors and what the filters have left; spends nothing."""
+        quote = self.connection.quote(self.query, self.purpose)
+        return Explanation.of(quote, self.query, self.connection.charter)
+
+    def run(self, watch: Watcher | None = None) -> Release:
+        """Spend the price and return the verified release; *watch* is called with each step."""
+        return self.connection.run(self.query, self.purpose, watch)
+
+
+@dataclass(frozen=True)
+class TableHandle(TableQuery):
+    """A table of a connection: `schema()`, or a question built step by step."""
+
+    connection: Connection | None = field(default=None, repr=False, compare=False)
+
+    def schema(self) -> pd.DataFrame:
+        """One row per column: type, bounds, codes."""
+        return schema(self._line().charter.catalog, self.table)
+
+    def ask(self) -> Ask:
+        """The finished question, ready to explain or run."""
+        line = self._line()
+        return line.ask(self.question(line.charter.catalog))
+
+    def explain(self) -> Explanation:
+        """Price and expected errors; spends nothing."""
+        return self.ask().explain()
+
+    def run(self, watch: Watcher | None = None) -> Release:
+        """Spend the price and return the verified release."""
+        return self.ask().run(watch)
+
+    def _line(self) -> Connection:
+        if self.connection is None:
+            raise TypeError("this question belongs to no connection; start from con.table(...)")
+        return self.connection
+
+
+def _ignore(_: analyst_pb2.Progress) -> None:
+    """Watch nothing."""
+
+
+def _size(checkpoint: log_pb2.WitnessedCheckpoint) -> int:
+    lines = checkpoint.checkpoint.text.split("\n")
+    if len(lines) < 2 or not lines[1].isdecimal() or len(lines[1]) > 18:
+        raise Refused(Refusal.MALFORMED, "the coordinator sent no checkpoint")
+    return int(lines[1])

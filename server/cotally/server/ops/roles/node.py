@@ -1,0 +1,7 @@
+"""`cotally node`."""
+
+from cotally.server.node.main import run_command
+from cotally.server.ops import grants
+from cotally.v1.commands import Group
+
+command = Group("node", "run a department's node, and say what it allows", [run_command, grants.command])

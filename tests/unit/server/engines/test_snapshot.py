@@ -1,0 +1,359 @@
+"""Decoding is total: bad cells cost themselves, bad files are named, and a vintage never changes."""
+
+import stat
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+
+import duckdb
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from cotally.server.engines.duckdb import snapshot
+from cotally.server.engines.duckdb.engine import DuckDB
+from cotally.server.engines.engine import SnapshotReport
+from cotally.server.engines.terms import UNIT
+from cotally.server.model.catalog import Column, ColumnType, Table
+from cotally.v1.refusals import Misconfigured
+from tests.unit.server.engines import reference
+from tests.unit.server.engines.plans import AGE, CITY, CODE, COLUMNS, DAY, INCOME, table
+
+PAIR = table([AGE, CITY])
+HEADER = b"pid,age,city\n"
+
+
+def freeze(folder: Path, source: Table, data: bytes, name: str = "north.csv") -> SnapshotReport:
+    path = folder / name
+    path.write_bytes(data)
+    return DuckDB(folder / "state").snapshot(source, path)
+
+
+def stored(folder: Path, source: Table) -> list[tuple[object, ...]]:
+    """What the snapshot holds, in a fixed order."""
+    records = snapshot.folder(folder / "state", source) / snapshot.RECORDS_FILE
+    rows = duckdb.connect().execute("FROM read_parquet($p)", {"p": str(records)}).fetchall()
+    return sorted(rows, key=repr)
+
+
+def cells(folder: Path, column: Column, texts: Sequence[str]) -> list[object]:
+    """The decoded cells of one column, in the order of *texts*."""
+    source = table([column], unit="n")
+    lines = [f"{i:04d},{text}" for i, text in enumerate(texts)]
+    freeze(folder, source, "\n".join([f"n,{column.name}", *lines]).encode())
+    return [row[1] for row in stored(folder, source)]
+
+
+@pytest.mark.parametrize(("column", "expected"), [
+    (AGE, {"7": 7, "+7": 7, " 7 ": 7, "007": 7, "12.0": 12, "12.": 12, "12.5": None, "1e3": 1000, "-0": 0,
+           "-0.0": 0, "x": None, "1_000": None, "0x1F": None, "": None, "NaN": None, "1e-1": None,
+           "9223372036854775807": 2**63 - 1, "9223372036854775808": 2**63 - 1, "-9" * 1 + "9" * 30: -(2**63),
+           "9223372036854775807.0": 2**63 - 1, "9007199254740993.0": 9007199254740993, "1e30": 2**63 - 1,
+           "-1e30": -(2**63), "inf": 2**63 - 1, "-Infinity": -(2**63), "١٢": None}),
+    (INCOME, {"0.1": 0.1, ".5": 0.5, "5.": 5.0, "1e400": float("inf"), "-inf": float("-inf"), "nan": None,
+              "-0.0": 0.0, "1e-400": 0.0, "1_0.5": None, "abc": None, "": None, "1e": None, "--1": None}),
+    (CITY, {"北京": "北京", "e\u0301": "é", "NaN": "NaN", "1.0": "1.0", "": None, " a": " a"}),
+    (CODE, {"1": "1", "1.0": "1", "01": "1", "+1": "1", " 1 ": "1", "-01.00": "-1", "-0": "0", "000": "0",
+            "1.5": "1.5", "x": "x", "": None, "1" + "0" * 40: "1" + "0" * 40}),
+    (DAY, {"2024-02-29": date(2024, 2, 29), "2023-02-29": None, "2024-1-2": date(2024, 1, 2), "": None,
+           "infinity": None, "epoch": None, "0000-01-01": None, "2024-02-29 10:00:00": date(2024, 2, 29),
+           "2024-02-29T10:00Z": date(2024, 2, 29), "20240229": None, "12024-01-01": None}),
+])  # fmt: skip
+def test_cells_decode_to_their_value_or_null(
+    tmp_path: Path, column: Column, expected: dict[str, object]
+) -> None:
+    assert dict(zip(expected, cells(tmp_path, column, list(expected)), strict=True)) == expected
+
+
+def test_minus_zero_is_zero(tmp_path: Path) -> None:
+    assert [str(x) for x in cells(tmp_path, INCOME, ["-0.0", "-0", "-1e-400"])] == ["0.0"] * 3
+
+
+tokens = st.text(st.sampled_from("0123456789+-.eEinfa_ x"), max_size=8)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(tokens, min_size=60, max_size=60), st.sampled_from([AGE, INCOME, CODE, DAY]))
+def test_decoding_agrees_with_an_independent_one(texts: list[str], column: Column) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        found = cells(Path(folder), column, texts)
+    assert found == [reference.decode(column, text) for text in texts]
+
+
+def test_the_unit_is_text_and_missing_units_are_null(tmp_path: Path) -> None:
+    ids = [b"1", b"1.0", b"01", b"", b"NaN", b"None", b"null", b"\xff", b"a\0b", "李".encode()]
+    freeze(tmp_path, PAIR, HEADER + b"".join(i + b",1,x\n" for i in ids))
+    assert sorted(str(r[0]) for r in stored(tmp_path, PAIR)) == sorted(
+        ["1", "1.0", "01", "李", *["None"] * 6]
+    )
+
+
+@pytest.mark.parametrize(("data", "rows"), [
+    (b"1,7,a\r\n2,8,b\r\n", [("1", 7, "a"), ("2", 8, "b")]),
+    (b"1,7,a\r2,8,b", [("1", 7, "a"), ("2", 8, "b")]),
+    (b"1,7,a\n\n\n2,8,b\n", [("1", 7, "a"), ("2", 8, "b")]),
+    (b"1\n2,8\n3,9,c,surplus,more\n", [("1", None, None), ("2", 8, None), ("3", 9, "c")]),
+    (b'"1","7","a, ""b""\nc"\n2,8,b\n', [("1", 7, 'a, "b"\nc'), ("2", 8, "b")]),
+    (b'1,7,"open\n2,8,b\n3,9,"c"\n', [("1", 7, "open"), ("2", 8, "b"), ("3", 9, "c")]),
+    (b'1,7,"open\n2,8,b\n3,9,c', [("1", 7, "open"), ("2", 8, "b"), ("3", 9, "c")]),
+    (b'1,7,"a"b\n2,8,b', [("1", 7, 'a"b'), ("2", 8, "b")]),
+    (b"1,\xff7,a\n2,8,\xc3\xa9\xfe\n", [("1", None, "a"), ("2", 8, None)]),
+    (b"1,7\0,a\n2,8,\0\n", [("1", None, "a"), ("2", 8, None)]),
+    (b"1,7," + b"a" * 100_000 + b"\n2,8,b\n", [("1", 7, "a" * 100_000), ("2", 8, "b")]),
+    (b'1,7,"' + b'""' * 60_000 + b'"\n2,8,b\n', [("1", 7, '"' * 60_000), ("2", 8, "b")]),
+    (b"1,7," + b"a" * 3_000_000 + b"\n2,8,b\n", [("1", 7, "a" * 131_067), ("2", 8, "b")]),
+])  # fmt: skip
+def test_no_line_costs_another_one(tmp_path: Path, data: bytes, rows: list[tuple[object, ...]]) -> None:
+    report = freeze(tmp_path, PAIR, HEADER + data)
+    assert report.rows == len(rows)
+    assert stored(tmp_path, PAIR) == sorted(rows, key=repr)
+
+
+def test_an_open_quote_ends_with_its_line_even_across_batches(tmp_path: Path) -> None:
+    lines = [b'%d,7,"a\n' % i if i % 1000 == 0 else b"%d,7,a\n" % i for i in range(200_000)]
+    report = freeze(tmp_path, PAIR, HEADER + b"".join(lines))
+    assert report.rows == 200_000
+    assert "north.csv: 200 lines have quotes that do not match and are cut at every comma" in report.notes
+
+
+def test_quoted_line_breaks_survive_the_end_of_a_batch(tmp_path: Path) -> None:
+    record = b'%d,7,"' + b"x" * 500 + b'\nb"\n'
+    report = freeze(tmp_path, PAIR, HEADER + b"".join(record % i for i in range(6000)))
+    assert report == SnapshotReport(
+        6000, ("north.csv: 6000 cells of column city are not among its codes and count as other",)
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.binary(max_size=200) | st.lists(st.sampled_from(
+    [b'"', b",", b"\n", b"\r", b"\0", b"\xff", b"1", b"nan", b"\xe5\x8c\x97", b"\xef\xbb\xbf"]
+), max_size=60).map(b"".join))  # fmt: skip
+@example(b'"')
+@example(b'"\n"\n"')
+def test_any_bytes_after_a_header_make_a_snapshot(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        report = freeze(Path(folder), table(COLUMNS), b"pid,age,income,big,city,code,day\n" + data)
+        assert report.rows == len(stored(Path(folder), table(COLUMNS)))
+
+
+@pytest.mark.parametrize(("data", "culprit"), [
+    (b"", "north.csv: the file is empty"),
+    (b"\n\r\n", "north.csv: the file is empty"),
+    (b"pid,city\n1,a\n", "north.csv: the header lacks column age"),
+    (b"pid,age,city,age\n1,2,a,3\n", "north.csv: the header names column age 2 times"),
+    (b"1,4711,a\n2,3,b\n", "north.csv: the header lacks column pid"),
+    (b"\x89PNG\r\n\x1a\n\0\0\0", "north.csv: the header lacks column pid"),
+    (b"PK\x03\x04" + bytes(range(256)), "north.csv: the header lacks column pid"),
+    (b"PAR1 but no parquet", "north.csv: it is no readable Parquet file"),
+])  # fmt: skip
+def test_a_file_that_cannot_be_the_table_is_named(tmp_path: Path, data: bytes, culprit: str) -> None:
+    with pytest.raises(Misconfigured) as refused:
+        freeze(tmp_path, PAIR, data)
+    assert refused.value.message.startswith(culprit)
+    assert "4711" not in refused.value.message
+    assert list((tmp_path / "state" / "snapshots" / "people").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["north.csv", "north.parquet"])
+def test_a_missing_file_and_a_folder_are_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Misconfigured, match=rf"^{name}: No such file"):
+        DuckDB(tmp_path / "state").snapshot(PAIR, tmp_path / name)
+    (tmp_path / name).mkdir()
+    with pytest.raises(Misconfigured, match=rf"^{name}: Is a directory"):
+        DuckDB(tmp_path / "state").snapshot(PAIR, tmp_path / name)
+
+
+def test_a_header_alone_is_a_table_without_records(tmp_path: Path) -> None:
+    assert freeze(tmp_path, PAIR, b"\xef\xbb\xbfcity, pid ,extra,age").rows == 0
+    assert stored(tmp_path, PAIR) == []
+
+
+def test_the_operator_is_told_counts_and_never_a_value(tmp_path: Path) -> None:
+    strict = table([replace(AGE, nullable=False), CITY, INCOME, DAY])
+    data = (
+        "pid,age,city,income,day\nS1,S2,北京,S3,S4\n,300,S5,1e9,\n,7,\n".encode()
+        + b"4,\xff,\xff,1,1999-01-01\n"
+    )
+    report = freeze(tmp_path, strict, data)
+    assert report.rows == 4
+    assert set(report.notes) == {
+        "north.csv: 1 lines have fewer cells than the header; the missing ones count as NULL",
+        "north.csv: 2 records have no pid and leave",
+        "north.csv: 2 cells of column age are not integers and count as NULL",
+        "north.csv: 2 records have NULL in column age, declared without",
+        "north.csv: 1 cells of column age lie outside its bounds",
+        "north.csv: 1 cells of column city are not UTF-8 text and count as NULL",
+        "north.csv: 1 cells of column city are not among its codes and count as other",
+        "north.csv: 1 cells of column income are not numbers and count as NULL",
+        "north.csv: 1 cells of column income lie outside its bounds",
+        "north.csv: 1 cells of column day are not dates (YYYY-MM-DD) and count as NULL",
+    }
+
+
+def test_a_vintage_is_made_once_and_outlives_its_source(tmp_path: Path) -> None:
+    first = freeze(tmp_path, PAIR, HEADER + b"1,7,x\n")
+    rows = stored(tmp_path, PAIR)
+    assert freeze(tmp_path, PAIR, HEADER + b"1,8,y\n2,9,z\n") == first
+    (tmp_path / "north.csv").unlink()
+    assert DuckDB(tmp_path / "state").snapshot(PAIR, tmp_path / "north.csv") == first
+    assert stored(tmp_path, PAIR) == rows
+    newer = replace(PAIR, vintage="2027")
+    assert freeze(tmp_path, newer, HEADER).rows == 0
+    assert stored(tmp_path, PAIR) == rows
+
+
+def test_other_columns_need_another_vintage(tmp_path: Path) -> None:
+    freeze(tmp_path, PAIR, HEADER)
+    with pytest.raises(Misconfigured, match="need a new vintage"):
+        freeze(tmp_path, table([AGE]), HEADER)
+
+
+def test_a_crash_in_between_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    left = tmp_path / "state" / "snapshots" / "people" / ".partial-2026"
+    left.mkdir(parents=True)
+    (left / "records.parquet").write_bytes(b"half")
+    (left / "tidy.csv").write_bytes(b"half")
+    assert freeze(tmp_path, PAIR, HEADER + b"1,7,x\n").rows == 1
+    assert not left.exists()
+
+
+def test_only_the_owner_can_read_a_snapshot(tmp_path: Path) -> None:
+    freeze(tmp_path, PAIR, HEADER + b"1,7,x\n")
+    made = snapshot.folder(tmp_path / "state", PAIR)
+    assert {p.name for p in made.iterdir()} == {"records.parquet", "report.json"}
+    assert {stat.S_IMODE(p.stat().st_mode) for p in made.iterdir()} == {0o600}
+    for folder in (made, made.parent, made.parent.parent, tmp_path / "state", tmp_path / "state" / "spill"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("vintage", ["../../escape", "..", ".", "", "a/b", "2026 春", "%2F", "[1]*?"])
+def test_names_cannot_leave_the_state_folder(tmp_path: Path, vintage: str) -> None:
+    source = replace(PAIR, name=vintage, vintage=vintage)
+    freeze(tmp_path, source, HEADER + b"1,7,x\n")
+    made = snapshot.folder(tmp_path / "state", source)
+    assert made.resolve().parent.parent == (tmp_path / "state" / "snapshots").resolve()
+    assert stored(tmp_path, source) == [("1", 7, "x")]
+
+
+def test_folders_with_wildcards_and_hive_like_names_are_only_folders(tmp_path: Path) -> None:
+    odd = tmp_path / "age=3" / "[ab]*"
+    odd.mkdir(parents=True)
+    assert freeze(odd, PAIR, HEADER + b"1,7,x\n").rows == 1
+    parquet(odd / "south.parquet", "SELECT 1 AS pid, 2 AS age, 'x' AS city")
+    other = replace(PAIR, vintage="2")
+    DuckDB(odd / "state").snapshot(other, odd / "south.parquet")
+    assert DuckDB(odd / "state").snapshot(other, odd / "gone.parquet").rows == 1
+
+
+def test_columns_that_differ_only_in_case_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="age and Age"):
+        freeze(tmp_path, table([AGE, replace(AGE, name="Age")]), b"pid,age,Age\n1,2,3\n")
+
+
+def test_a_unit_that_is_also_a_column_is_both(tmp_path: Path) -> None:
+    source = table([AGE], unit="age")
+    freeze(tmp_path, source, b"age\n07\n\n")
+    assert stored(tmp_path, source) == [("07", 7)]
+
+
+def parquet(path: Path, sql: str) -> Path:
+    duckdb.connect().sql(sql).write_parquet(str(path))
+    return path
+
+
+def parquet_cells(folder: Path, column: Column, values: Sequence[str]) -> list[object]:
+    rows = " UNION ALL ".join(
+        f"SELECT 1000 + {i} AS n, {value} AS {column.name}" for i, value in enumerate(values)
+    )
+    source = table([column], unit="n")
+    DuckDB(folder / "state").snapshot(source, parquet(folder / "a.parquet", rows))
+    return [row[1] for row in stored(folder, source)]
+
+
+@pytest.mark.parametrize(("column", "values", "expected"), [
+    (AGE, ["7::TINYINT", "NULL"], [7, None]),
+    (AGE, ["18446744073709551615::UBIGINT", "0::UBIGINT"], [2**63 - 1, 0]),
+    (AGE, ["170141183460469231731687303715884105727::HUGEINT", "-5"], [2**63 - 1, -5]),
+    (AGE, ["7.0::DOUBLE", "7.5::DOUBLE", "'nan'::DOUBLE", "'-inf'::DOUBLE", "1e19::DOUBLE"],
+     [7, None, None, -(2**63), 2**63 - 1]),
+    (AGE, ["12.00::DECIMAL(9,2)", "12.50::DECIMAL(9,2)"], [12, None]),
+    (AGE, ["'12'", "'x'"], [12, None]),
+    (AGE, ["true", "false"], [1, 0]),
+    (INCOME, ["1.5::FLOAT", "'nan'::FLOAT", "'inf'::FLOAT", "'-0.0'::FLOAT"], [1.5, None, float("inf"), 0.0]),
+    (INCOME, ["7", "-1"], [7.0, -1.0]),
+    (INCOME, ["0.10::DECIMAL(9,2)"], [0.1]),
+    (CODE, ["1.0::DOUBLE", "0.0::DOUBLE", "'nan'::DOUBLE"], ["1", "0", None]),
+    (CODE, ["true", "false"], ["1", "0"]),
+    (CITY, ["7", "8"], ["7", "8"]),
+    (CITY, ["'\\xC3\\xA9'::BLOB", "'\\xFF'::BLOB", "'e\u0301'", "'a' || chr(0)"], ["é", None, "é", None]),
+    (CITY, ["'a'::ENUM('a', 'b')"], ["a"]),
+    (CITY, ["DATE '2024-01-02'"], ["2024-01-02"]),
+    (DAY, ["DATE '2024-01-02'", "'infinity'::DATE"], [date(2024, 1, 2), None]),
+    (DAY, ["TIMESTAMP '2024-01-02 23:00:00'", "NULL"], [date(2024, 1, 2), None]),
+    (DAY, ["make_timestamp(2024, 1, 2, 3, 4, 5.0)::TIMESTAMP_NS"], [date(2024, 1, 2)]),
+    (DAY, ["'2024-01-02'", "'x'"], [date(2024, 1, 2), None]),
+])  # fmt: skip
+def test_parquet_values_are_taken_at_their_value(
+    tmp_path: Path, column: Column, values: list[str], expected: list[object]
+) -> None:
+    if any("BLOB" in v for v in values):
+        values = [v if "BLOB" in v else f"encode({v})" for v in values]
+    assert parquet_cells(tmp_path, column, values) == expected
+
+
+def test_zoned_timestamps_are_dated_in_utc(tmp_path: Path) -> None:
+    zoned = "to_timestamp(1704240000)"  # 2024-01-03 00:00 UTC
+    assert parquet_cells(tmp_path, DAY, [zoned]) == [date(2024, 1, 3)]
+
+
+@pytest.mark.parametrize(("column", "value", "culprit"), [
+    (AGE, "[1, 2]", "column age is of type INTEGER[], which is not text"),
+    (AGE, "DATE '2024-01-02'", "column age is of type DATE, which is not a number"),
+    (DAY, "7", "column day is of type INTEGER, which is not a date"),
+    (CITY, "{'a': 1}", "column city is of type STRUCT"),
+])  # fmt: skip
+def test_a_parquet_column_of_the_wrong_kind_is_named(
+    tmp_path: Path, column: Column, value: str, culprit: str
+) -> None:
+    with pytest.raises(Misconfigured) as refused:
+        parquet_cells(tmp_path, column, [value])
+    assert refused.value.message.startswith(f"a.parquet: {culprit}")
+
+
+def test_parquet_columns_are_matched_exactly_past_nested_and_similar_ones(tmp_path: Path) -> None:
+    sql = (
+        "SELECT {'x': {'age': 1}, 'y': [2]} AS nest, 5 AS agx, 7 AS age, 3 AS pid, 'é' AS city, 'z' AS xunit"
+    )
+    path = parquet(tmp_path / "a.parquet", sql)
+    path.write_bytes(path.read_bytes().replace(b"agx", b"AGE").replace(b"xunit", UNIT.encode()))
+    with pytest.raises(Misconfigured, match="lacks column income"):
+        DuckDB(tmp_path / "state").snapshot(table([INCOME]), path)
+    DuckDB(tmp_path / "state").snapshot(PAIR, path)
+    assert stored(tmp_path, PAIR) == [("3", 7, "é")]
+
+
+def test_a_truncated_parquet_file_is_named(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "a.parquet", "SELECT i AS pid, i AS age, 'x' AS city FROM range(50000) t(i)")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(Misconfigured, match=r"^a\.parquet: it is no readable Parquet file"):
+        DuckDB(tmp_path / "state").snapshot(PAIR, path)
+    damaged = bytearray(whole)
+    damaged[10 : len(whole) // 2] = bytes(len(whole) // 2 - 10)
+    path.write_bytes(damaged)
+    with pytest.raises(Misconfigured, match=r"^a\.parquet: it cannot be read"):
+        DuckDB(tmp_path / "state").snapshot(PAIR, path)
+
+
+def test_float_bounds_in_notes_do_not_need_double_precision(tmp_path: Path) -> None:
+    endless = replace(INCOME, upper=Fraction(10) ** 400)
+    assert freeze(tmp_path, table([endless]), b"pid,income\n1,1e300\n").notes == ()
+
+
+def test_a_category_without_codes_has_only_unlisted_ones(tmp_path: Path) -> None:
+    none = Column("city", ColumnType.CATEGORY)
+    notes = freeze(tmp_path, table([none]), b"pid,city\n1,a\n").notes
+    assert notes == ("north.csv: 1 cells of column city are not among its codes and leave where it is a key",)
