@@ -58,6 +58,11 @@ def verify(public: PublicKey, index: int, context: bytes, products: Sequence[int
                     verification_table(public).power(proof.response))
 
 
+def warm(public: PublicKey) -> None:
+    """Build the table that `verify` uses now (0.4 s at 3072 bits), so that no round waits for it."""
+    verification_table(public).build()
+
+
 def check_form(public: PublicKey, index: int, products: Sequence[int], partials: Sequence[int],
                proof: EqualityProof) -> None:
     """Refuse MALFORMED or BAD_PROOF what is out of range, before anything long is computed."""

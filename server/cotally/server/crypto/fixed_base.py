@@ -14,6 +14,8 @@ from gmpy2 import mpz
 from .keys import PublicKey
 
 _ENTRY_OVERHEAD = 48  # bytes of one stored integer beside its limbs, and of its slot in a row
+_NONCE_EXTRA = 544  # bits by which the plaintext proof's answer outgrows an encryption's exponent
+_RESPONSE_EXTRA = 416  # bits by which the equality proof's answer outgrows N^2, for small n
 
 
 class FixedBase:
@@ -24,6 +26,7 @@ class FixedBase:
 
     def __init__(self, base: int, modulus: int, exponent_bits: int, table_bytes: int) -> None:
         self._modulus = mpz(modulus)
+        self._exponent_bits = exponent_bits
         self._window = _widest(exponent_bits, (modulus.bit_length() + 7) // 8, table_bytes)
         self._next = mpz(base)  # base^(2^(window * rows built))
         self._rows: list[list[mpz]] = []
@@ -41,7 +44,7 @@ class FixedBase:
     def times_power(self, factor: mpz, exponent: int) -> mpz:
         """Return factor * base^exponent mod modulus, for exponent >= 0."""
         window, modulus = self._window, self._modulus
-        self.grow(exponent.bit_length())
+        self._grow(exponent.bit_length())
         mask = (1 << window) - 1
         product = factor
         for row in self._rows:
@@ -51,8 +54,11 @@ class FixedBase:
             exponent >>= window
         return product
 
-    def grow(self, bits: int) -> None:
-        """Build the rows that exponents of *bits* bits need."""
+    def build(self) -> None:
+        """Build the whole table now, so that no later call waits for it."""
+        self._grow(self._exponent_bits)
+
+    def _grow(self, bits: int) -> None:
         with self._growing:
             while len(self._rows) * self._window < bits:
                 row = [mpz(1), self._next]
@@ -73,16 +79,21 @@ def _widest(exponent_bits: int, entry_bytes: int, table_bytes: int) -> int:
 @lru_cache(maxsize=4)
 def encrypting_table(public: PublicKey) -> FixedBase:
     """Return the table of h_s for a node: at most 64 MiB, the nonce of its proof included."""
-    return FixedBase(public.generator, public.modulus_squared, public.randomness_bits + 544, 64 << 20)
+    return _of_generator(public, 64 << 20)
 
 
 @lru_cache(maxsize=4)
 def checking_table(public: PublicKey) -> FixedBase:
     """Return the table of h_s for who checks proofs: smaller, hence sooner built (at most 20 MiB)."""
-    return FixedBase(public.generator, public.modulus_squared, public.randomness_bits + 544, 20 << 20)
+    return _of_generator(public, 20 << 20)
 
 
 @lru_cache(maxsize=4)
 def verification_table(public: PublicKey) -> FixedBase:
     """Return the table of v for who checks partial decryptions (at most 40 MiB)."""
-    return FixedBase(public.base, public.modulus_squared, 2 * public.bits + 416, 40 << 20)
+    return FixedBase(public.base, public.modulus_squared, 2 * public.bits + _RESPONSE_EXTRA, 40 << 20)
+
+
+def _of_generator(public: PublicKey, table_bytes: int) -> FixedBase:
+    bits = public.randomness_bits + _NONCE_EXTRA
+    return FixedBase(public.generator, public.modulus_squared, bits, table_bytes)

@@ -33,7 +33,7 @@ class Encryptor:
 
     def warm(self) -> None:
         """Build the table now, for encryption and for the proof, so that no round waits for it."""
-        encrypting_table(self._public).grow(self._public.randomness_bits + 544)
+        encrypting_table(self._public).build()
 
     def encrypt(self, plaintexts: Sequence[int]) -> Encryption:
         """Return one fresh ciphertext per plaintext; plaintexts are taken mod N.

@@ -74,6 +74,11 @@ def verify(public: PublicKey, context: bytes, ciphertexts: Sequence[int], proof:
         raise Refused(Refusal.BAD_PROOF, "a proof of plaintext knowledge does not verify")
 
 
+def warm(public: PublicKey) -> None:
+    """Build the table that `verify` uses now (0.2 s at 3072 bits), so that no round waits for it."""
+    checking_table(public).build()
+
+
 def aggregate(public: PublicKey, context: bytes, ciphertexts: Sequence[int]) -> tuple[list[int], int]:
     """Return the weights w_k and C = prod c_k^w_k mod N^2."""
     w = weights(len(ciphertexts), b"cotally/v1/plaintext-weights", context, public.modulus, public.generator,

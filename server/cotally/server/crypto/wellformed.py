@@ -17,6 +17,7 @@ from gmpy2 import mpz
 
 from cotally.v1.refusals import Refusal, Refused
 
+from .products import in_threads
 from .transcript import expand
 
 NTH_ROOTS = 8
@@ -28,16 +29,8 @@ def prove(p: int, q: int, epoch: int) -> bytes:
     """Return the proof for N = p q; p and q are distinct primes, 3 mod 4, and N is prime to phi(N)."""
     n, width = p * q, ((p * q).bit_length() + 7) // 8
     inverse = gmpy2.invert(n, (p - 1) * (q - 1))
-    roots = [gmpy2.powmod(_unit(n, epoch, k), inverse, n) for k in range(NTH_ROOTS)]
-    for k in range(SQUARE_ROOTS):
-        x, sign = _signed_unit(n, epoch, k)
-        square = x if gmpy2.jacobi(x, p) == 1 else n - x
-        mod_p = gmpy2.powmod(square, (p + 1) // 4, p)
-        mod_q = gmpy2.powmod(square, (q + 1) // 4, q)
-        root = _join(mod_p, mod_q, p, q)
-        if gmpy2.jacobi(root, n) != sign:
-            root = _join(mod_p, q - mod_q, p, q)
-        roots.append(root)
+    roots = in_threads(lambda k: gmpy2.powmod(_unit(n, epoch, k), inverse, n), range(NTH_ROOTS))
+    roots += in_threads(lambda k: _signed_root(p, q, *_signed_unit(n, epoch, k)), range(SQUARE_ROOTS))
     return b"".join(int(root).to_bytes(width, "big") for root in roots)
 
 
@@ -70,6 +63,16 @@ def check_modulus(modulus: int) -> None:
         raise Refused(Refusal.MALFORMED, "the modulus is a perfect power")
     if gmpy2.is_prime(n):
         raise Refused(Refusal.MALFORMED, "the modulus is prime")
+
+
+def _signed_root(p: int, q: int, x: int, sign: int) -> mpz:
+    """Return the square root of x or -x mod p q whose Jacobi symbol is *sign*."""
+    n = p * q
+    square = x if gmpy2.jacobi(x, p) == 1 else n - x
+    mod_p = gmpy2.powmod(square, (p + 1) // 4, p)
+    mod_q = gmpy2.powmod(square, (q + 1) // 4, q)
+    root = _join(mod_p, mod_q, p, q)
+    return root if gmpy2.jacobi(root, n) == sign else _join(mod_p, q - mod_q, p, q)
 
 
 def _join(mod_p: mpz, mod_q: mpz, p: int, q: int) -> mpz:

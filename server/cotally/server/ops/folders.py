@@ -56,8 +56,10 @@ files of this folder beside them.
 
 
 def make_folder(path: Path) -> Path:
-    """*path*, made with mode 0700."""
-    path.mkdir(mode=0o700, parents=True)
+    """*path*, made with mode 0700, and so every missing folder above it."""
+    if not path.parent.exists():
+        make_folder(path.parent)
+    path.mkdir(mode=0o700)
     return path
 
 

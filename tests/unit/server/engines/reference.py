@@ -126,7 +126,7 @@ def measure(records: Sequence[Record], query: Query, table: Table, plan: Plan, s
     people: dict[object, dict[int, list[dict[str, Value]]]] = defaultdict(lambda: defaultdict(list))
     for number, record in enumerate(records):
         row = {c.name: decode(c, record[c.name]) for c in table.columns}
-        person = number if table.unit is None else unit_of(record[table.unit])
+        person: object = number if table.unit is None else unit_of(record[table.unit])
         group = _group(row, query, table, lists)
         if person is None or group is None:
             continue

@@ -127,7 +127,7 @@ def test_quoted_line_breaks_survive_the_end_of_a_batch(tmp_path: Path) -> None:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.binary(max_size=200) | st.lists(st.sampled_from(
     [b'"', b",", b"\n", b"\r", b"\0", b"\xff", b"1", b"nan", b"\xe5\x8c\x97", b"\xef\xbb\xbf"]
 ), max_size=60).map(b"".join))  # fmt: skip

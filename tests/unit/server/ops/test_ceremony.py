@@ -3,14 +3,16 @@
 import argparse
 import stat
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from cotally.client import profile as client_profile
+from cotally.server.crypto import ceremony as dealing
 from cotally.server.crypto import sharefile
-from cotally.server.crypto.ceremony import check_share
+from cotally.server.crypto.ceremony import Dealt, check_share
 from cotally.server.crypto.signing import SigningKey
 from cotally.server.ops import ceremony, enrolment, federation, grants
 from cotally.server.ops.ceremony import Arrangement, Held, hold, keep_passphrases, sandbox_arrangement
@@ -61,6 +63,23 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Spec:
     return load_spec(path)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_key(spec: Spec) -> Iterator[None]:
+    """Deals once for all the ceremonies here: finding primes is the slow part."""
+    lines: list[str] = []
+    dealt = dealing.deal(spec.key_bits, spec.key_holders, spec.threshold, 1, lines.append)
+
+    def deal(bits: int, holders: int, threshold: int, epoch: int, progress: Callable[[str], None]) -> Dealt:
+        assert (bits, holders, threshold, epoch) == (2048, 3, 2, 1)
+        for line in lines:
+            progress(line)
+        return dealt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dealing, "deal", deal)
+        yield
+
+
 @pytest.fixture(scope="module")
 def held(spec: Spec, tmp_path_factory: pytest.TempPathFactory) -> Held:
     """One sandbox's ceremony, for all tests that only look."""
@@ -90,7 +109,8 @@ def test_catalog_and_policy_say_what_the_spec_says(spec: Spec, pinned: Federatio
     assert pinned.catalog.tables == spec.tables
     assert (pinned.rules.delta, pinned.rules.colluding) == (spec.delta, 1)
     assert (pinned.rules.round_ms, pinned.rules.tick_ms, pinned.rules.modulus_bits) == (20_000, 50, 2048)
-    assert [(b.population, b.analyst) for b in pinned.policy.budgets] == [("residents", ""), ("residents", "ann")]
+    budgets = [(b.population, b.analyst) for b in pinned.policy.budgets]
+    assert budgets == [("residents", ""), ("residents", "ann")]
     assert pinned.policy.budgets[0].pico_rho > pinned.policy.budgets[1].pico_rho > 0
 
 
@@ -98,8 +118,8 @@ def test_every_members_files_belong_together(held: Held, pinned: Federation) -> 
     folders = {m.name: next(held.folder.rglob(f"{m.name}.pem")).parent for m in pinned.charter.roster.members}
     assert len(folders) == 7
     for member in pinned.charter.roster.members:
-        folder = folders[member.name]
-        tls = credentials.load(folder / "ca.pem", folder / f"{member.name}.pem", folder / f"{member.name}.key")
+        folder, name = folders[member.name], member.name
+        tls = credentials.load(folder / "ca.pem", folder / f"{name}.pem", folder / f"{name}.key")
         assert credentials.spki_sha256(tls.certificate) == member.tls_key
         assert SigningKey.load(folder / f"{member.name}-signing.key").public == member.signing_key
         assert (folder / "README.txt").read_text()
@@ -117,7 +137,8 @@ def test_roles_read_their_configs(spec: Spec, held: Held, pinned: Federation) ->
     assert (board.common.roster, board.listen) == (held.roster, "127.0.0.1:0")
     north = config.node(held.folder / "nodes" / "north" / "node.toml")
     south = config.node(held.folder / "nodes" / "south" / "node.toml")
-    assert (dict(north.budgets), dict(south.budgets_rho)) == ({"residents": 10}, {"residents": 0.5})
+    assert dict(north.budgets) == {"residents": Fraction(10)}
+    assert dict(south.budgets_rho) == {"residents": Fraction(1, 2)}
     assert south.data == {"people": spec.file.parent / "sub" / "south.csv"}
     for i in range(1, 4):
         holder = config.keyholder(held.folder / "keyholders" / f"keyholder-{i}" / "keyholder.toml")
@@ -209,8 +230,8 @@ def test_members_may_keep_their_keys(spec: Spec, tmp_path: Path, capsys: pytest.
     assert not list(north.rglob("*.key"))
     assert not list((north / "grants").iterdir())
     assert credentials.load(north / "ca.pem", north / "north.pem", own / "north.key")
-    assert "passphrase_file" not in tomllib.loads((held.folder / "keyholders" / "keyholder-1" / "keyholder.toml")
-                                                  .read_text())
+    holder = held.folder / "keyholders" / "keyholder-1" / "keyholder.toml"
+    assert "passphrase_file" not in tomllib.loads(holder.read_text())
     with pytest.raises(Misconfigured, match="not signed by north"):  # the dealer cannot speak for it
         charter.load(north / "charter.bin", held.roster)
 
@@ -256,7 +277,7 @@ def test_requests_prove_possession_and_fit_the_spec(spec: Spec, tmp_path: Path) 
         enrolment.read_requests(requests)
     (requests / "copy.request").unlink()
     enrolment.join("stranger", "node", tmp_path / "stranger").rename(requests / "stranger.request")
-    arrangement = Arrangement("h:1", "h:1", lambda d, t: "", enrolment.read_requests(requests), [b"x" * 8] * 3)
+    arrangement = Arrangement("h:1", "h:1", lambda d, t: "", enrolment.read_requests(requests), [])
     with pytest.raises(Misconfigured, match="no node called 'stranger'"):
         hold(spec, tmp_path / "dir", arrangement, lambda _: None)
     with pytest.raises(Misconfigured, match="never overwritten"):
@@ -273,7 +294,9 @@ def test_a_real_federation_needs_a_long_key(spec: Spec, tmp_path: Path) -> None:
     (b"short\n", 0o600, "at least 8"),
     (b"longenough\n", 0o644, "chmod 600"),
 ])
-def test_passphrases_are_checked(spec: Spec, tmp_path: Path, content: bytes, file_mode: int, says: str) -> None:
+def test_passphrases_are_checked(
+    spec: Spec, tmp_path: Path, content: bytes, file_mode: int, says: str,
+) -> None:
     file = tmp_path / "passphrases"
     file.write_bytes(content)
     file.chmod(file_mode)
