@@ -1,1 +1,45 @@
-"""Ask departments a question together: SDK, command line, checks of every release."""
+"""Ask departments a question together: SDK, command line, checks of every release.
+
+    from cotally.client import avg, col, connect, count
+    con = connect()                     # the profile that COTALLY_PROFILE names
+    con.sql("SELECT sex, COUNT(*) AS n FROM people GROUP BY sex WITH PRIVACY (epsilon = 0.5)").run().df()
+
+Public names load on first use, so that `cotally --help` need not wait for pandas and gRPC.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from cotally.v1.refusals import Misconfigured, Refusal, Refused
+
+    from .builder import Col, Condition, TableQuery, avg, col, count, sum_
+    from .connection import Ask, Connection, TableHandle, connect
+    from .explain import Explanation
+    from .release import Release
+
+__all__ = [
+    "Ask", "Col", "Condition", "Connection", "Explanation", "Misconfigured", "Refusal", "Refused", "Release",
+    "TableHandle", "TableQuery", "avg", "col", "connect", "count", "sum_",
+]
+
+_HOMES: Final = {
+    "cotally.client.builder": ("Col", "Condition", "TableQuery", "avg", "col", "count", "sum_"),
+    "cotally.client.connection": ("Ask", "Connection", "TableHandle", "connect"),
+    "cotally.client.explain": ("Explanation",),
+    "cotally.client.release": ("Release",),
+    "cotally.v1.refusals": ("Misconfigured", "Refusal", "Refused"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The public *name*, from the module that defines it (PEP 562)."""
+    for home, names in _HOMES.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(home), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

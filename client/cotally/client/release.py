@@ -109,7 +109,7 @@ class Release:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Participants that dropped out before the freeze."""
+        """Holders of the table whose data is not: absent, or dropped out before the freeze."""
         return self._verified.missing
 
     @property

@@ -158,11 +158,11 @@ class PublicKey(google.protobuf.message.Message):
     threshold: builtins.int
     """t"""
     base: builtins.bytes
-    """v, a generator of the squares mod N^2"""
+    """v, a generator of the squares mod N^2; derived from (N, epoch)"""
     wellformed: builtins.bytes
     """proofs that N is square-free and a Blum integer (crypto/wellformed)"""
     trial: builtins.bytes
-    """test ciphertexts with partial decryptions and plaintexts (crypto/trial)"""
+    """partial decryptions of test ciphertexts derived from (N, epoch) (crypto/trial)"""
     @property
     def verification(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.bytes]:
         """v_i = v^(Delta s_i) mod N^2, for shares 1..n"""

@@ -752,7 +752,7 @@ class ReleaseBody(google.protobuf.message.Message):
 
     @property
     def missing(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """participants that dropped out before the freeze"""
+        """holders of the table that are not: absent, or dropped out"""
 
     def __init__(
         self,

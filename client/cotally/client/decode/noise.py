@@ -130,7 +130,7 @@ def ratio_quantile(mechanism: int, departments: int, confidence: float) -> float
     """
     if mechanism != Mechanism.MECHANISM_LAPLACE:
         return NormalDist().inv_cdf((1 + confidence) / 2)
-    sd = 400.0  # of the mixture, in steps of a grid: quantiles are then good to a quarter of a percent
+    sd = 400.0  # of the mixture, in steps of a grid
     size = 1 << 16
     largest = 0.0
     for share in np.linspace(0.5, 1.0, 11):
@@ -139,6 +139,9 @@ def ratio_quantile(mechanism: int, departments: int, confidence: float) -> float
             if part > 0:
                 scale = sd * math.sqrt(part / (2 * departments))
                 transform = transform * laplace_transform(scale, size) ** departments
-        reach = _covering(np.fft.irfft(transform, size)[: size // 2], confidence)
-        largest = max(largest, (reach + 0.5) / sd)
+        probabilities = np.fft.irfft(transform, size)[: size // 2]
+        reach = _covering(probabilities, confidence)
+        # The grid's P(|Y| <= t) is the continuous P(|Y| < t + 1/2); interpolate between t - 1 and t.
+        surplus = 2 * probabilities[: reach + 1].sum() - probabilities[0] - confidence
+        largest = max(largest, (reach + 0.5 - surplus / (2 * probabilities[reach])) / sd)
     return largest

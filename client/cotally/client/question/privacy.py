@@ -35,8 +35,8 @@ class _Range:
 
 # Below: nothing that noise would leave visible, or less than one pico-rho. Above: no privacy left.
 _RANGE: Final = {
-    "epsilon": _Range(Decimal("1e-6"), Decimal(100)),
-    "rho": _Range(Decimal("1e-12"), Decimal(5000)),
+    "epsilon": _Range(Decimal("1e-4"), Decimal(100)),
+    "rho": _Range(Decimal("1e-9"), Decimal(100)),
     "error": _Range(Decimal("1e-9"), Decimal("1e18")),
     "confidence": _Range(Decimal("0.5"), Decimal("0.9999")),
 }

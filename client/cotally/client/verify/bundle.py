@@ -79,7 +79,7 @@ def _verify(bundle: log_pb2.Bundle, fingerprint: bytes) -> Verified:
     checks.append(("decryption", f"opened by {len(holders)} of {federation.key.key_holders} key holders, "
                                  f"each with a proof that verifies: {', '.join(holders)}"))
 
-    absent = missing(announcement, departments)
+    absent = missing(table, departments)
     check_release(federation, bundle.release, bundle.transcript, departments, absent, totals)
     checks.append(("totals", f"the {len(totals)} released totals are what the key holders opened"))
 

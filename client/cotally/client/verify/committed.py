@@ -1,6 +1,6 @@
 """Who took part: signed commitments, the grants in them, ledger links, and the one frozen roster."""
 
-from cotally.v1 import query_pb2, roster_pb2, round_pb2
+from cotally.v1 import catalog_pb2, query_pb2, roster_pb2, round_pb2
 from cotally.v1.canonical import digest
 from cotally.v1.refusals import Refusal, Refused
 
@@ -97,9 +97,9 @@ def _check_grant(
             Refusal.NOT_ALLOWED, f"the grant of {body.node!r} does not let {envelope.analyst!r} ask this")
 
 
-def missing(announcement: round_pb2.Announcement, departments: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the participants that dropped out before the freeze, sorted."""
-    return tuple(sorted(set(announcement.participants) - set(departments)))
+def missing(table: catalog_pb2.Table, departments: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the holders of the table that are not in the roster: absent, or dropped out before the freeze."""
+    return tuple(sorted(set(table.holders) - set(departments)))
 
 
 def analyst_and_purpose(envelope: query_pb2.Envelope) -> str:

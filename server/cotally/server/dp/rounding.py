@@ -22,6 +22,16 @@ def ceil_sqrt(square: Fraction) -> int:
     return isqrt(whole - 1) + 1 if whole > 0 else 0
 
 
+def root_up(square: Fraction) -> Fraction:
+    """A rational that is at least the root of *square* (>= 0), larger by at most 2**-60 of it.
+
+    >>> root_up(Fraction(9, 4))
+    Fraction(3, 2)
+    """
+    widen = max(64 - (square.numerator.bit_length() - square.denominator.bit_length()) // 2, 0)
+    return Fraction(ceil_sqrt(square * 4**widen), 2**widen)
+
+
 def scale_of_square(square: Fraction) -> Dyadic:
     """A dyadic s of at most SCALE_BITS bits with s*s >= square, larger than the root by at most 2**-38.
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 from cotally.server.audit import follower_store
-from cotally.server.crypto.paillier import Encryptor
 from cotally.server.dp.accounting import rho_from_epsilon
 from cotally.server.engines.duckdb.engine import DuckDB
 from cotally.server.ledger import ledger as ledgers
@@ -20,6 +19,7 @@ from cotally.server.store.database import open_database
 from cotally.v1 import query_pb2, roster_pb2
 from cotally.v1.refusals import Misconfigured
 
+from .measuring import Measuring
 from .rounds import Rounds
 from .service import NodeService
 from .session import NodeSession
@@ -55,9 +55,9 @@ async def _serve(path: Path, log: Log) -> None:
     session = NodeSession(
         us.federation, us.member.name, us.signing, Rounds(us.state / "rounds.db"), ledger,
         followers.load(us.federation.charter), _grants(settings.grants), settings.accept_min_departments)
-    encryptor = Encryptor(us.federation.key)
-    await asyncio.to_thread(encryptor.encrypt, [0])  # builds its table before the first round
-    service = NodeService(session, ledger, followers, engine, tables, encryptor, os.urandom, log)
+    measuring = Measuring(us.federation, engine, os.urandom)
+    await asyncio.to_thread(measuring.rehearse, DuckDB)
+    service = NodeService(session, ledger, followers, measuring, tables, log)
     async with channel.connect(settings.coordinator, tls) as line:
         await service.serve(line, settings.coordinator, tls, us.ready)
 

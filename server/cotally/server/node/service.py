@@ -8,25 +8,18 @@ from functools import partial
 import grpc.aio
 
 from cotally.server.audit.follower_store import FollowerStore
-from cotally.server.crypto import ciphertexts, plaintext_proof
-from cotally.server.crypto.packing import pack
-from cotally.server.crypto.paillier import Encryptor
-from cotally.server.dp.measure import measure as add_noise
-from cotally.server.engines.engine import Engine
 from cotally.server.ledger.ledger import Ledger
 from cotally.server.protocol.announcement import round_id
-from cotally.server.protocol.commitment import SALT_BYTES, proof_context
 from cotally.server.rpc.channel import keep_listening
 from cotally.server.rpc.credentials import Credentials
 from cotally.server.rpc.dialling import Desk, deliver
 from cotally.server.rpc.frames import split
 from cotally.server.rpc.hello import make_hello
 from cotally.server.rpc.logs import Log
-from cotally.server.wire.proofs import plaintext_message
 from cotally.v1 import log_pb2, node_pb2_grpc, round_pb2, work_pb2
 from cotally.v1.refusals import Refusal, Refused
 
-from .rounds import Sealed
+from .measuring import Measuring
 from .session import Decision, NodeSession
 
 
@@ -34,16 +27,14 @@ class NodeService:
     """Serves one department until cancelled."""
 
     def __init__(
-        self, session: NodeSession, ledger: Ledger, followers: FollowerStore, engine: Engine,
-        tables: frozenset[str], encryptor: Encryptor, random_bytes: Callable[[int], bytes], log: Log,
+        self, session: NodeSession, ledger: Ledger, followers: FollowerStore, measuring: Measuring,
+        tables: frozenset[str], log: Log,
     ) -> None:
         self._session = session
         self._ledger = ledger
         self._followers = followers
-        self._engine = engine
+        self._measuring = measuring
         self._tables = tables
-        self._encryptor = encryptor
-        self._random_bytes = random_bytes
         self._log = log
 
     async def serve(self, channel: grpc.aio.Channel, address: str, credentials: Credentials,
@@ -98,26 +89,13 @@ class NodeService:
                 raise Refused(Refusal.NOT_ALLOWED,
                               f"{self._session.name} has no usable snapshot of {decision.priced.table.name}")
             clear = self._session.reserve(decision)
-            sealed = await asyncio.to_thread(self._measure, decision, clear)
+            sealed = await asyncio.to_thread(self._measuring.seal, decision.priced, clear)
             commitment = self._session.commit(clear, sealed)
             await self._wait_for_tick(received, decision)
         elif record.commitment is not None:
             commitment = record.commitment
         await deliver(lambda: stub.Commit(work_pb2.CommitRequest(commitment=commitment)))
         self._log.event("committed", round=commitment.body.round)
-
-    def _measure(self, decision: Decision, clear: round_pb2.CommitmentBody) -> Sealed:
-        """Reduce the holding to integers, add our noise share, encrypt, prove. The price is spent."""
-        priced = decision.priced
-        public = self._session.federation.key
-        exact = self._engine.measure(priced.query, priced.table, priced.plan,
-                                     self._session.federation.catalog_digest)
-        plaintexts = pack(add_noise(exact, priced.plan), priced.plan.packing)
-        encryption = self._encryptor.encrypt(plaintexts)
-        proof = plaintext_proof.prove(public, proof_context(clear), encryption.ciphertexts, plaintexts,
-                                      encryption.randomness)
-        return Sealed(self._random_bytes(SALT_BYTES), ciphertexts.to_bytes(encryption.ciphertexts, public),
-                      plaintext_message(proof))
 
     async def _wait_for_tick(self, received: float, decision: Decision) -> None:
         """Answer exactly D after the announcement; a node that needed longer drops out, charged."""

@@ -5,44 +5,41 @@ from functools import lru_cache
 from math import comb, exp
 from statistics import NormalDist
 
-from ..dp.rounding import ceil_sqrt, short_decimal_up
+from ..dp.rounding import root_up, short_decimal_up
 from ..model.catalog import Table
 from ..model.plan import Plan
 from ..model.query import Mechanism, Query, Statistic, StatisticKind
-from ..statistics.encoding import Encoding
 from ..statistics.registry import METHODS
 
 _DIGITS = 9  # of quantiles and half-widths, rounded up: floats of different machines then agree
 
 
-def expected_errors(query: Query, table: Table, plan: Plan) -> dict[str, Fraction]:
+def expected_errors(query: Query, table: Table, plan: Plan) -> dict[str, Fraction | None]:
     """The half-width of each statistic's interval in every group, by alias, in the column's terms.
 
     A mean's is conditional on `expected_people`, spread evenly over the groups, and takes the
-    worst distance of the mean from the middle of the bounds.
+    worst distance of the mean from the middle of the bounds; None where even then it is unbounded.
     """
-    groups = plan.blocks[0].cells
     found = {(block.kind, block.column): block for block in plan.blocks}
-    errors = {}
+    people = people_per_group(table, plan.blocks[0].cells)
+    errors: dict[str, Fraction | None] = {}
     for statistic in query.statistics:
-        square = Fraction(0)
-        for encoding, slope in sensitive_blocks(statistic, table, groups):
-            block = found[encoding.kind, encoding.column]
-            square += (slope * block.scale.fraction() / block.refinement) ** 2
-        errors[statistic.alias] = root(square * width_squared(query, table, statistic))
+        method, column = METHODS[statistic.kind], table.column(statistic.column)
+        width = width_squared(query, table, statistic)
+        blocks = [found[encoding.kind, encoding.column] for encoding in method.encodings(column)]
+        reach = [width * (block.scale.fraction() / block.refinement) ** 2 for block in blocks]
+        square = method.half_width_squared(reach, column, people)
+        errors[statistic.alias] = None if square is None else short_decimal_up(root_up(square), _DIGITS)
     return errors
 
 
-def sensitive_blocks(statistic: Statistic, table: Table, groups: int) -> list[tuple[Encoding, Fraction]]:
-    """The blocks behind *statistic* and how far it moves per unrefined integer of each one's noise."""
-    method = METHODS[statistic.kind]
-    column = table.column(statistic.column)
-    people = Fraction(max(table.expected_people, 1), groups)
-    return list(zip(method.encodings(column), method.slopes(column, people), strict=True))
+def people_per_group(table: Table, groups: int) -> Fraction:
+    """Rows of a group if `expected_people` spread evenly."""
+    return Fraction(max(table.expected_people, 1), groups)
 
 
 def width_squared(query: Query, table: Table, statistic: Statistic) -> Fraction:
-    """Squared half-width per squared share scale, when every holder of *table* adds a share."""
+    """Squared reach of a block's noise per squared share scale, when every holder of *table* adds a share."""
     shares = max(len(table.holders), 1)
     confidence = query.privacy.confidence
     normal = normal_quantile(confidence) ** 2 * shares
@@ -51,12 +48,6 @@ def width_squared(query: Query, table: Table, statistic: Statistic) -> Fraction:
     laplace = laplace_quantile(confidence, shares) ** 2
     # Laplace of variance 2 b^2; two blocks' sum lies between the one block's tail and the normal's.
     return max(laplace, 2 * normal) if statistic.kind is StatisticKind.MEAN else laplace
-
-
-def root(square: Fraction) -> Fraction:
-    """The square root, rounded up to nine digits."""
-    widen = 4 ** max(64 - square.numerator.bit_length() + square.denominator.bit_length(), 0)
-    return short_decimal_up(ceil_sqrt(square * widen) / Fraction(ceil_sqrt(Fraction(widen))), _DIGITS)
 
 
 def normal_quantile(confidence: Fraction) -> Fraction:

@@ -10,12 +10,13 @@ from math import ceil, floor
 from cotally.v1.refusals import Refusal, Refused
 
 from ..dp.accounting import rho_from_epsilon
-from ..dp.rounding import decimal_text, short_decimal_down, short_decimal_up
+from ..dp.rounding import decimal_text, root_up, short_decimal_down, short_decimal_up
 from ..model.catalog import Table
 from ..model.plan import PICO, Rules
 from ..model.query import Mechanism, Query, Target
+from ..statistics.registry import METHODS
 from . import limits
-from .error import root, sensitive_blocks, width_squared
+from .error import people_per_group, width_squared
 from .layout import Layout
 
 _SLACK = 1 + Fraction(1, 2**26)  # covers the rounding of scales, quantiles and half-widths
@@ -37,7 +38,7 @@ def block_rho(query: Query, table: Table, rules: Rules, layout: Layout) -> Fract
         case Target.RHO, _:
             pico_rho = floor(amount * PICO) // blocks
         case _:
-            pico_rho = ceil(_rho_times_square(query, table, layout) / amount**2 * _SLACK * PICO)
+            pico_rho = ceil(_Stated(query, table, layout).rho(amount) * PICO)
     if pico_rho < 1:
         raise Refused(
             Refusal.BAD_PRIVACY,
@@ -54,9 +55,7 @@ def acceptable(query: Query, table: Table, layout: Layout) -> tuple[Fraction, Fr
         case Target.RHO:
             return limits.LEAST_RHO, limits.MOST_RHO
         case _:
-            square = _rho_times_square(query, table, layout) * len(layout.encodings)
-            least, most = root(square / limits.MOST_RHO * _SLACK**2), root(square / limits.LEAST_RHO)
-            return short_decimal_up(least, _DIGITS), short_decimal_down(most, _DIGITS)
+            return _Stated(query, table, layout).range()
 
 
 def refuse_outside(query: Query, bounds: tuple[Fraction, Fraction]) -> None:
@@ -75,10 +74,46 @@ def name(query: Query) -> str:
     return f"{query.privacy.target.value} {decimal_text(query.privacy.amount)}"
 
 
-def _rho_times_square(query: Query, table: Table, layout: Layout) -> Fraction:
-    """A block's rho times the squared half-width of the first statistic: constant in rho."""
-    first, mechanism = query.statistics[0], query.privacy.mechanism
-    square = Fraction(0)
-    for encoding, slope in sensitive_blocks(first, table, layout.groups):
-        square += slope**2 * layout.sensitivity_squared(encoding, mechanism)
-    return square * width_squared(query, table, first) / (2 * layout.share_of(mechanism))
+class _Stated:
+    """The error that a clause states for the query's first statistic, against the rho of a block.
+
+    A block's noise reaches, squared, `constant`/rho times its squared sensitivity.
+    """
+
+    def __init__(self, query: Query, table: Table, layout: Layout) -> None:
+        first, mechanism = query.statistics[0], query.privacy.mechanism
+        self._alias, self._blocks = first.alias, len(layout.encodings)
+        self._method, self._column = METHODS[first.kind], table.column(first.column)
+        self._people = people_per_group(table, layout.groups)
+        self._shape = [
+            Fraction(layout.sensitivity_squared(encoding, mechanism))
+            for encoding in self._method.encodings(self._column)
+        ]
+        self._constant = width_squared(query, table, first) / (2 * layout.share_of(mechanism))
+
+    def rho(self, error: Fraction) -> Fraction:
+        """The least rho of a block at which the half-width is at most *error*."""
+        return self._constant / self._method.affordable(self._shape, self._column, self._people, error) * _SLACK
+
+    def error(self, total_rho: Fraction) -> Fraction | None:
+        """The half-width, rounded up, where all blocks together spend *total_rho*; None: the whole line."""
+        factor = self._constant * self._blocks / total_rho
+        reach = [factor * part for part in self._shape]
+        square = self._method.half_width_squared(reach, self._column, self._people)
+        return None if square is None else root_up(square)
+
+    def range(self) -> tuple[Fraction, Fraction]:
+        """The errors that can be asked for; a mean's stay below half of its bounds' width."""
+        least, most = self.error(limits.MOST_RHO / _SLACK**2), self.error(limits.LEAST_RHO)
+        if len(self._shape) > 1 and self._column is not None:
+            senseless = (self._column.upper - self._column.lower) / 2
+            most = senseless if most is None else min(most, senseless)
+        least = None if least is None else short_decimal_up(least, _DIGITS)
+        most = None if most is None else short_decimal_down(most, _DIGITS)
+        if least is None or most is None or least > most:
+            raise Refused(
+                Refusal.BAD_PRIVACY,
+                f"no error can be stated for {self._alias!r}: a group has about "
+                f"{decimal_text(self._people)} people, too few for its noise; state epsilon or rho",
+            )
+        return least, most

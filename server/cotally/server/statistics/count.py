@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from ..model.catalog import Column
-from .encoding import Encoding, rows
+from .encoding import Encoding, Reach, rows
 
 
 def encodings(column: Column | None) -> tuple[Encoding, ...]:
@@ -17,6 +17,11 @@ def decode(integers: Sequence[Fraction], column: Column | None) -> Fraction:
     return integers[0]
 
 
-def slopes(column: Column | None, people: Fraction) -> tuple[Fraction, ...]:
-    """How far the count moves per unrefined integer of noise."""
-    return (Fraction(1),)
+def half_width_squared(reach: Reach, column: Column | None, people: Fraction) -> Fraction:
+    """Squared half-width of the count's interval."""
+    return reach[0]
+
+
+def affordable(shape: Reach, column: Column | None, people: Fraction, error: Fraction) -> Fraction:
+    """The multiple of *shape* at which the half-width is *error*."""
+    return error**2 / shape[0]

@@ -3,11 +3,16 @@
 `docs/proofs/privacy.md` holds the argument; `Bounds` and `Encoding` hold its quantities.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from ..model.catalog import Column, Table
 from ..model.plan import BlockKind
+
+# For each block of a statistic, in unrefined integers: the square of how far its noise reaches at the
+# stated confidence. A shape is the same up to a factor.
+Reach = Sequence[Fraction]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from math import gcd
 
 from ..model.catalog import Column
 from ..model.plan import BlockKind
-from .encoding import Encoding
+from .encoding import Encoding, Reach
 
 
 def encodings(column: Column | None) -> tuple[Encoding, ...]:
@@ -32,9 +32,14 @@ def decode(integers: Sequence[Fraction], column: Column | None) -> Fraction:
     return integers[0] * encodings(column)[0].step
 
 
-def slopes(column: Column | None, people: Fraction) -> tuple[Fraction, ...]:
-    """How far the sum moves per unrefined integer of noise."""
-    return (encodings(column)[0].step,)
+def half_width_squared(reach: Reach, column: Column | None, people: Fraction) -> Fraction:
+    """Squared half-width of the sum's interval, in the column's terms."""
+    return reach[0] * encodings(column)[0].step ** 2
+
+
+def affordable(shape: Reach, column: Column | None, people: Fraction, error: Fraction) -> Fraction:
+    """The multiple of *shape* at which the half-width is *error*."""
+    return error**2 / half_width_squared(shape, column, people)
 
 
 def _common_measure(first: Fraction, second: Fraction) -> Fraction:

@@ -66,4 +66,5 @@ def test_the_ratio_quantile_bounds_every_mixture(confidence: float) -> None:
         a, b = math.sqrt(share / 2), math.sqrt((1 - share) / 2)
         y = np.abs(rng.laplace(0, 1, 200_000) * a + rng.laplace(0, 1, 200_000) * b)
         assert (y <= k).mean() >= confidence - 4 * math.sqrt(confidence * (1 - confidence) / 200_000)
+    assert k >= math.log(1 / (1 - confidence)) / math.sqrt(2) * (1 - 1e-4)  # one of the two noises alone
     assert ratio_quantile(GAUSSIAN, 5, confidence) == pytest.approx(stats.norm.ppf((1 + confidence) / 2))

@@ -36,14 +36,14 @@ HEAD = "SELECT COUNT(*) FROM people "
         ("WITH PRIVACY (epsilon = 1e400)", "epsilon = 1e400 is not accepted"),
         ("WITH PRIVACY (epsilon = 1e-400)", "epsilon = 1e-400 is not accepted"),
         ("WITH PRIVACY (epsilon = 0.0000009)", "epsilon = 0.0000009 is not accepted"),
-        ("WITH PRIVACY (epsilon = 100.1)", "from 0.000001 to 100"),
+        ("WITH PRIVACY (epsilon = 100.1)", "from 0.0001 to 100"),
         ("WITH PRIVACY (epsilon = 0x10)", "epsilon = 0x10 is not accepted"),
         ("WITH PRIVACY (epsilon = 1_0)", "epsilon = 1_0 is not accepted"),
         ("WITH PRIVACY (epsilon = 1 + 1)", "epsilon = 1+1 is not accepted"),
         ("WITH PRIVACY (epsilon = '1')", "without quotes"),
         ("WITH PRIVACY (epsilon = \u0661)", "is not accepted"),
         ("WITH PRIVACY (rho = 0)", "rho = 0 is not accepted"),
-        ("WITH PRIVACY (rho = 5001)", "to 5000"),
+        ("WITH PRIVACY (rho = 101)", "to 100"),
         ("WITH PRIVACY (error = 0)", "error = 0 is not accepted"),
         ("WITH PRIVACY (error = -5)", "error = -5 is not accepted"),
         ("WITH PRIVACY (epsilon = 1, confidence = 95)", "write 0.95 for 95 percent"),
@@ -71,7 +71,7 @@ def test_nothing_follows_the_clause() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["epsilon = 0.000001", "epsilon = 100", "rho = 1e-12", "rho = 5000", "error = 3.5"]
+    "text", ["epsilon = 0.0001", "epsilon = 100", "rho = 1e-9", "rho = 100", "error = 3.5"]
 )
 def test_the_ends_of_the_ranges_belong_to_them(text: str) -> None:
     assert ask(f"{HEAD} WITH PRIVACY ({text})").query.privacy.WhichOneof("target") == text.split()[0]

@@ -169,8 +169,12 @@ PLANTED = {
     "announcement with a late deadline": (setting("announcement", deadline_ms=NOW + 5001), R.MALFORMED),
     "announcement with a short nonce": (setting("announcement", nonce=b"1"), R.MALFORMED),
 
+    "roster with another threshold than its key": (
+        at("roster", lambda body: setattr(body.policy, "threshold", 1)), R.MALFORMED),
     "plan with half the noise": (at("plan", halve_noise), R.BAD_PROOF),
     "plan without noise": (at("plan", lambda body: body.blocks[0].ClearField("scale")), R.BAD_PROOF),
+    "plan with noise beyond every float": (
+        at("plan", lambda body: setattr(body.blocks[0].scale, "exponent", 2000)), R.BAD_PROOF),
     "plan with a block one pico-rho too cheap": (at("plan", cheaper), R.BAD_PROOF),
     "plan cheaper than its blocks": (at("plan", lambda body: setattr(
         body, "pico_rho", body.pico_rho - PICO // 1000)), R.PLAN_MISMATCH),
@@ -298,6 +302,11 @@ def test_a_checkpoint_needs_its_quorum(witnesses: int, accepted: bool) -> None:
 def test_only_nodes_and_key_holders_are_witnesses(stranger: str) -> None:
     with pytest.raises(Refused, match="no witness"):
         verify(*Round(witnesses=(*NODES, *HOLDERS[:1], stranger)).bundle())
+
+
+def test_nobody_witnesses_twice() -> None:
+    with pytest.raises(Refused, match="twice"):
+        verify(*Round(witnesses=(*NODES, *HOLDERS[:2], "east")).bundle())
 
 
 def test_unknown_fields_are_refused() -> None:

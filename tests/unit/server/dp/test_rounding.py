@@ -11,6 +11,7 @@ from cotally.server.dp.rounding import (
     ceil_sqrt,
     decimal_text,
     next_scale,
+    root_up,
     scale_of_square,
     short_decimal_down,
     short_decimal_up,
@@ -35,6 +36,13 @@ def test_a_scale_is_rounded_up_by_at_most_two_to_the_minus_38(square: Fraction, 
     assert scale.mantissa.bit_length() <= SCALE_BITS
     assert square <= scale.fraction() ** 2 <= square * (1 + Fraction(1, 2**38)) ** 2
     assert scale.fraction() < next_scale(scale).fraction() < scale.fraction() * (1 + Fraction(1, 2**38))
+
+
+@given(st.fractions(min_value=0), st.integers(-150, 150))
+@settings(max_examples=200, deadline=None)
+def test_a_rational_root_is_rounded_up(square: Fraction, exponent: int) -> None:
+    square *= Fraction(2) ** exponent
+    assert square <= root_up(square) ** 2 <= square * (1 + Fraction(1, 2**59))
 
 
 def test_no_noise_has_no_scale() -> None:

@@ -1,5 +1,6 @@
 """A plan spends no more than was asked, carries the noise that it is priced at, and fits."""
 
+import math
 import time
 from dataclasses import replace
 from fractions import Fraction
@@ -112,7 +113,7 @@ def check_price(plan: Plan, query: Query, table: Table) -> None:
             assert privacy.amount * (1 - Fraction(1, 100)) <= Fraction(plan.pico_rho, PICO) <= privacy.amount
         case _:
             first = expected_errors(query, table, plan)[query.statistics[0].alias]
-            assert first <= privacy.amount
+            assert first is not None and first <= privacy.amount
             assert first >= privacy.amount * (1 - Fraction(1, 10**4)) or plan.pico_rho < 10**5
     assert plan.honest == (
         1 if plan.mechanism is Mechanism.LAPLACE or len(table.holders) == 1 else table.min_departments - 1
@@ -138,11 +139,18 @@ def test_a_stated_error_is_met_at_the_least_price(
     others = tuple(statistic for statistic in (N, TOTAL, MEAN) if statistic is not first)
     query = ask(first, *others, keys=("sex",), target=Target.ERROR, amount=amount, mechanism=mechanism)
     plan = make_plan(query, PEOPLE, RULES)
-    assert expected_errors(query, PEOPLE, plan)[first.alias] <= Fraction(amount)
+    assert (expected_errors(query, PEOPLE, plan)[first.alias] or math.inf) <= Fraction(amount)
     cheaper = Fraction(plan.pico_rho, PICO) * (1 - Fraction(1, 10**6))
     privacy = replace(query.privacy, target=Target.RHO, amount=cheaper)
     less = make_plan(replace(query, privacy=privacy), PEOPLE, RULES)
-    assert expected_errors(query, PEOPLE, less)[first.alias] > Fraction(amount)
+    assert (expected_errors(query, PEOPLE, less)[first.alias] or 0) > Fraction(amount)
+
+
+def test_no_error_can_be_stated_for_the_mean_of_a_handful() -> None:
+    query = ask(MEAN, keys=("district",), target=Target.ERROR, amount=1)
+    with pytest.raises(Refused) as refused:
+        make_plan(query, people(expected_people=100), RULES)
+    assert refused.value.refusal is Refusal.BAD_PRIVACY and "mean" in refused.value.message
 
 
 def test_blocks_are_shared_and_the_loss_is_split_over_distinct_ones() -> None:

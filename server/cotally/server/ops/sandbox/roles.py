@@ -58,7 +58,7 @@ def roles_of(spec: Spec, root: Path) -> list[Role]:
              *(("keyholder", f"keyholder-{i}") for i in range(1, spec.key_holders + 1)),
              *(("node", d.name) for d in spec.departments)]
     return [Role(role, name, member_folder(root, role, name) / folders.CONFIG[role],
-                 root / "logs" / (f"{role}.log" if role == name else f"{role}-{name}.log"))
+                 root / "logs" / f"{name if name.startswith(role) else f'{role}-{name}'}.log")
             for role, name in names]
 
 

@@ -106,7 +106,8 @@ def test_a_kept_sandbox_is_resumed_by_the_same_spec_only(spec: Spec, tmp_path: P
     prepare(folder, spec, never, quiet)
     spec.file.write_text("# a remark\n" + SPEC.replace("\n[[", "\n\n[["))
     prepare(folder, load_spec(spec.file), never, quiet)
-    for change in (SPEC.replace("1.50", "1.6"), SPEC.replace("t.csv", "u.csv"), SPEC + "[[analysts]]\nname = \"x\""):
+    more = SPEC + '[[analysts]]\nname = "x"'
+    for change in (SPEC.replace("1.50", "1.6"), SPEC.replace("t.csv", "u.csv"), more):
         spec.file.write_text(change)
         with pytest.raises(Misconfigured, match="another spec"):
             prepare(folder, load_spec(spec.file), never, quiet)

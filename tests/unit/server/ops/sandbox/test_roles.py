@@ -63,7 +63,8 @@ def make(tmp_path: Path, watchdog: Watchdog) -> Iterator[Make]:
                                       ("keyholder", "keyholder-1", "serves"), ("node", "north", node)]:
             config = tmp_path / name / "config.toml"
             config.parent.mkdir()
-            config.write_text(f'listen = "127.0.0.1:1"\ncoordinator = "127.0.0.1:1"\nbehaviour = "{behaviour}"\n')
+            config.write_text('listen = "127.0.0.1:1"\ncoordinator = "127.0.0.1:1"\n'
+                              f'behaviour = "{behaviour}"\n')
             described.append(Role(role, name, config, tmp_path / "logs" / f"{name}.log"))
         made.append(Roles(described, watchdog, pulse, argv))
         return made[-1]
@@ -118,7 +119,7 @@ def stop_after(seconds: float) -> Callable[[], None]:
 
 def test_an_early_death_is_told_in_the_roles_own_words(make: Make) -> None:
     roles = make("dies")
-    with pytest.raises(SandboxFailed, match="node north ended with status 3 .*: the data file vanished$"):
+    with pytest.raises(SandboxFailed, match=r"node north ended with status 3 .*: the data file vanished$"):
         roles.start(lambda _: None)
 
 

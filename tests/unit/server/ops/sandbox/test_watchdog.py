@@ -41,7 +41,8 @@ def gone(pid: int, within: float = 15) -> bool:
 def test_children_and_folders_go_with_a_killed_sandbox(tmp_path: Path) -> None:
     folder = tmp_path / "temporary with a space"
     (folder / "inner").mkdir(parents=True)
-    sandbox = subprocess.Popen([sys.executable, "-c", SANDBOX, str(folder)], stdout=subprocess.PIPE, text=True)
+    argv = [sys.executable, "-c", SANDBOX, str(folder)]
+    sandbox = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     assert sandbox.stdout is not None
     kept, let_go = map(int, sandbox.stdout.readline().split())
     try:

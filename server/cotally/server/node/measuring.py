@@ -1,0 +1,66 @@
+"""Step 5 as one function: reduce the holding to integers, add our noise share, encrypt, prove."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from cotally.server.crypto import ciphertexts, plaintext_proof
+from cotally.server.crypto.packing import pack
+from cotally.server.crypto.paillier import Encryptor
+from cotally.server.dp.measure import measure as add_noise
+from cotally.server.engines.engine import Engine
+from cotally.server.model.query import Mechanism, Privacy, Query, Statistic, StatisticKind, Target
+from cotally.server.planner.plan import make_plan
+from cotally.server.protocol.commitment import SALT_BYTES, proof_context
+from cotally.server.wire.federation import Federation, Priced
+from cotally.server.wire.proofs import plaintext_message
+from cotally.v1 import round_pb2
+
+from .rounds import Sealed
+
+
+class Measuring:
+    """One department's measurements. The price must have been spent before `seal` is called."""
+
+    def __init__(self, federation: Federation, engine: Engine, random_bytes: Callable[[int], bytes]) -> None:
+        self._federation = federation
+        self._engine = engine
+        self._random_bytes = random_bytes
+        self._encryptor = Encryptor(federation.key)
+
+    def seal(self, priced: Priced, clear: round_pb2.CommitmentBody) -> Sealed:
+        """The noised, encrypted vector of our holding, with a proof bound to the clear fields."""
+        exact = self._engine.measure(priced.query, priced.table, priced.plan, self._federation.catalog_digest)
+        return self._seal(exact, priced, clear)
+
+    def _seal(self, exact: list[int], priced: Priced, clear: round_pb2.CommitmentBody) -> Sealed:
+        public = self._federation.key
+        plaintexts = pack(add_noise(exact, priced.plan), priced.plan.packing)
+        encryption = self._encryptor.encrypt(plaintexts)
+        proof = plaintext_proof.prove(public, proof_context(clear), encryption.ciphertexts, plaintexts,
+                                      encryption.randomness)
+        return Sealed(self._random_bytes(SALT_BYTES), ciphertexts.to_bytes(encryption.ciphertexts, public),
+                      plaintext_message(proof))
+
+    def rehearse(self, engine_in: Callable[[Path], Engine]) -> None:
+        """Walk the whole way once over an empty table, so that the first round finds everything loaded.
+
+        No record is read: the engine gets a folder of its own, with a file that holds a header only.
+        """
+        for table in self._federation.catalog.tables:
+            query = Query(table.name, (), (Statistic("n", StatisticKind.COUNT_ROWS),), None,
+                          Privacy(Target.RHO, Fraction(1), Fraction(19, 20), Mechanism.GAUSSIAN))
+            plan = make_plan(query, table, self._federation.rules)
+            with tempfile.TemporaryDirectory() as folder:
+                source = Path(folder) / "empty.csv"
+                unit = [table.unit] if table.unit else []
+                names = dict.fromkeys([*unit, *(c.name for c in table.columns)])
+                source.write_text(",".join(f'"{name}"' for name in names) + "\n")
+                engine = engine_in(Path(folder))
+                engine.snapshot(replace(table, vintage="rehearsal"), source)
+                exact = engine.measure(query, replace(table, vintage="rehearsal"), plan, bytes(32))
+            priced = Priced(query, table, plan, round_pb2.Plan())
+            self._seal(exact, priced, round_pb2.CommitmentBody())
+            return
