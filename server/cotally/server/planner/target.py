@@ -93,7 +93,8 @@ class _Stated:
 
     def rho(self, error: Fraction) -> Fraction:
         """The least rho of a block at which the half-width is at most *error*."""
-        return self._constant / self._method.affordable(self._shape, self._column, self._people, error) * _SLACK
+        factor = self._method.affordable(self._shape, self._column, self._people, error)
+        return self._constant / factor * _SLACK
 
     def error(self, total_rho: Fraction) -> Fraction | None:
         """The half-width, rounded up, where all blocks together spend *total_rho*; None: the whole line."""

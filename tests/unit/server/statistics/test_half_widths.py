@@ -24,7 +24,8 @@ def test_what_is_affordable_just_meets_the_error(
     shape = shape[: len(method.encodings(AGE))]
     factor = method.affordable(shape, AGE, people, error)
     meets = method.half_width_squared([factor * part for part in shape], AGE, people)
-    misses = method.half_width_squared([factor * part * Fraction(10**6 + 1, 10**6) for part in shape], AGE, people)
+    factor *= 1 + Fraction(1, 10**6)
+    misses = method.half_width_squared([factor * part for part in shape], AGE, people)
     assert meets is not None and meets <= error**2
     assert misses is None or misses > error**2
 
