@@ -1,11 +1,12 @@
 """Honest histories: what a round does when everybody follows the protocol, and when somebody stops."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cotally.server.coordinator.session import Round
-from cotally.v1 import query_pb2, roster_pb2
+from cotally.v1 import log_pb2, query_pb2, roster_pb2
 from cotally.v1.refusals import Refusal, Refused
 from tests.protocol.lab import BUDGET, Lab, count_by_sex
 
@@ -145,3 +146,22 @@ def test_an_unknown_statistic_of_the_message_is_malformed(lab: Lab) -> None:
     with pytest.raises(Refused) as refused:
         lab.federation.price(query)
     assert refused.value.refusal is Refusal.MALFORMED
+
+
+@pytest.mark.parametrize("end", [
+    lambda round_: log_pb2.LogEntry(release=log_pb2.ReleaseLeaf(round=round_, release=bytes(32))),
+    lambda round_: log_pb2.LogEntry(dead=log_pb2.DeadLeaf(round=round_, reason="WITHHELD")),
+])
+def test_a_node_that_sees_the_end_of_a_round_in_the_log_deletes_its_secrets(
+    lab: Lab, end: Callable[[bytes], log_pb2.LogEntry]
+) -> None:
+    played = lab.play()
+    session = lab.nodes["tax"].session
+    session.follow(end(played.round.id))
+    session.follow(end(played.round.id))
+    record = session.resume(played.round.id)
+    assert record is not None and record.sealed is None
+    assert played.round.frozen is not None
+    with pytest.raises(Refused) as refused:
+        session.reveal(played.round.frozen)
+    assert refused.value.refusal is Refusal.OUT_OF_ORDER

@@ -140,25 +140,6 @@ class Witnessed(google.protobuf.message.Message):
 Global___Witnessed: typing_extensions.TypeAlias = Witnessed
 
 @typing.final
-class Outcome(google.protobuf.message.Message):
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    ROUND_FIELD_NUMBER: builtins.int
-    RELEASED_FIELD_NUMBER: builtins.int
-    round: builtins.bytes
-    released: builtins.bool
-    """false: the round is dead and stays spent"""
-    def __init__(
-        self,
-        *,
-        round: builtins.bytes = ...,
-        released: builtins.bool = ...,
-    ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["released", b"released", "round", b"round"]) -> None: ...
-
-Global___Outcome: typing_extensions.TypeAlias = Outcome
-
-@typing.final
 class NodeWork(google.protobuf.message.Message):
     """What the coordinator posts to one node. Framed."""
 
@@ -168,7 +149,6 @@ class NodeWork(google.protobuf.message.Message):
     FROZEN_FIELD_NUMBER: builtins.int
     GROWTH_FIELD_NUMBER: builtins.int
     WITNESSED_FIELD_NUMBER: builtins.int
-    OUTCOME_FIELD_NUMBER: builtins.int
     @property
     def announcement(self) -> cotally.v1.round_pb2.SignedAnnouncement: ...
     @property
@@ -177,8 +157,6 @@ class NodeWork(google.protobuf.message.Message):
     def growth(self) -> Global___Growth: ...
     @property
     def witnessed(self) -> Global___Witnessed: ...
-    @property
-    def outcome(self) -> Global___Outcome: ...
     def __init__(
         self,
         *,
@@ -186,11 +164,10 @@ class NodeWork(google.protobuf.message.Message):
         frozen: cotally.v1.round_pb2.SignedFrozenRoster | None = ...,
         growth: Global___Growth | None = ...,
         witnessed: Global___Witnessed | None = ...,
-        outcome: Global___Outcome | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["announcement", b"announcement", "frozen", b"frozen", "growth", b"growth", "outcome", b"outcome", "witnessed", b"witnessed", "work", b"work"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["announcement", b"announcement", "frozen", b"frozen", "growth", b"growth", "outcome", b"outcome", "witnessed", b"witnessed", "work", b"work"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["work", b"work"]) -> typing.Literal["announcement", "frozen", "growth", "witnessed", "outcome"] | None: ...
+    def HasField(self, field_name: typing.Literal["announcement", b"announcement", "frozen", b"frozen", "growth", b"growth", "witnessed", b"witnessed", "work", b"work"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["announcement", b"announcement", "frozen", b"frozen", "growth", b"growth", "witnessed", b"witnessed", "work", b"work"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["work", b"work"]) -> typing.Literal["announcement", "frozen", "growth", "witnessed"] | None: ...
 
 Global___NodeWork: typing_extensions.TypeAlias = NodeWork
 

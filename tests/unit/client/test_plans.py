@@ -4,6 +4,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
+
 from cotally.client.expect import expected_errors
 from cotally.client.privacy import epsilon_of
 from cotally.client.verify.claims import check_plan, groups
@@ -13,7 +14,6 @@ from cotally.server.wire import catalog as wire_catalog
 from cotally.server.wire import plan as wire_plan
 from cotally.server.wire import query as wire_query
 from cotally.v1 import catalog_pb2, query_pb2, roster_pb2, round_pb2
-
 from tests.fixtures.bundle import people, question
 
 BITS = 2048

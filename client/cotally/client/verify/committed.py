@@ -98,7 +98,7 @@ def _check_grant(
 
 
 def missing(table: catalog_pb2.Table, departments: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the holders of the table that are not in the roster: absent, or dropped out before the freeze."""
+    """Return the table's holders that are not in the roster: absent, or dropped out before the freeze."""
     return tuple(sorted(set(table.holders) - set(departments)))
 
 

@@ -78,3 +78,7 @@ class Gate:
     def transcript_index(self, round_: bytes) -> int | None:
         """Where the log holds this round's transcript, if it does."""
         return self._follower.transcript_index(round_)
+
+    def roster_is_logged(self, round_: bytes) -> bool:
+        """True when the log holds a frozen roster of this round."""
+        return self._follower.frozen(round_) is not None

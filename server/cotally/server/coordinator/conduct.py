@@ -204,8 +204,8 @@ class Conductor:
                               round_.announcement.body.deadline_ms)
             frozen = round_.freeze(self._now_ms(), self._key)
             self._rounds.freeze(round_.id, frozen)
-            self._audit.append(log_pb2.LogEntry(roster=roster_leaf(frozen)))
             self._log.event("frozen", round=round_.id, count=len(round_.members))
+        self._log_roster(round_)
         live.progress.step(_Step.STEP_FROZEN, done=len(round_.members), total=len(round_.participants))
         await self._collect_reveals(live)
         index = await self._combine(live)
@@ -217,6 +217,12 @@ class Conductor:
         await self._decrypting.collect(live.evidence, round_, live.refusing_holders, live.bell,
                                        lambda: self._remaining(round_.announcement.body.expires_ms))
         self._release(live, index, witnessed)
+
+    def _log_roster(self, round_: Round) -> None:
+        """Log the frozen roster once, also where a stop came between freezing and logging."""
+        self._witnessing.follow()
+        if round_.frozen is not None and not self._gate.roster_is_logged(round_.id):
+            self._audit.append(log_pb2.LogEntry(roster=roster_leaf(round_.frozen)))
 
     async def _collect_reveals(self, live: Live) -> None:
         round_ = live.round
@@ -256,8 +262,7 @@ class Conductor:
         round_.forget()
         live.progress.step(_Step.STEP_RELEASED)
         self._log.event("released", round=round_.id, count=len(round_.members))
-        self._post(round_.members, work_pb2.NodeWork(
-            outcome=work_pb2.Outcome(round=round_.id, released=True)))
+        self._witnessing.spread()
 
     def _die(self, live: Live, refused: Refused) -> None:
         round_ = live.round
@@ -266,8 +271,7 @@ class Conductor:
         withheld = round_.withheld if refused.refusal is Refusal.WITHHELD else []
         self._audit.append(log_pb2.LogEntry(dead=log_pb2.DeadLeaf(
             round=round_.id, reason=refused.refusal, departments=withheld)))
-        self._post(round_.participants, work_pb2.NodeWork(
-            outcome=work_pb2.Outcome(round=round_.id, released=False)))
+        self._witnessing.spread()
 
     # Waiting and posting
 

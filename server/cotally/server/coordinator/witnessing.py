@@ -61,20 +61,31 @@ class Witnessing:
         return log_pb2.Checkpoint(text=words, signature=self._key.sign(words.encode()))
 
     def catch_up(self, line: Line) -> None:
-        """Post to *line* everything that the log has and it has not."""
+        """Post to *line* what the log has and it has not, up to the checkpoint that is collected now."""
         collecting = self._collecting
         size = self._log.size if collecting is None else collecting.size
         while line.log_size < size:
-            upto = min(size, line.log_size + ENTRIES_PER_GROWTH)
-            checkpoint = (collecting.checkpoint if collecting is not None and upto == collecting.size
-                          else self.checkpoint(upto))
-            growth = work_pb2.Growth(first=line.log_size, checkpoint=checkpoint,
-                                     entries=self._log.entries(line.log_size, upto))
-            line.log_size = upto
-            if line.member.role == roster_pb2.ROLE_NODE:
-                line.post(work_pb2.NodeWork(growth=growth))
-            else:
-                line.post(work_pb2.KeyHolderWork(growth=growth))
+            self._post(line, min(size, line.log_size + ENTRIES_PER_GROWTH))
+
+    def spread(self) -> None:
+        """Let everybody know what was logged, without waiting for cosignatures."""
+        for line in self._board.lines():
+            self.catch_up(line)
+
+    def _post(self, line: Line, upto: int) -> None:
+        growth = work_pb2.Growth(first=line.log_size, entries=self._log.entries(line.log_size, upto),
+                                 checkpoint=self._checkpoint_at(upto))
+        line.log_size = upto
+        if line.member.role == roster_pb2.ROLE_NODE:
+            line.post(work_pb2.NodeWork(growth=growth))
+        else:
+            line.post(work_pb2.KeyHolderWork(growth=growth))
+
+    def _checkpoint_at(self, size: int) -> log_pb2.Checkpoint:
+        collecting = self._collecting
+        if collecting is not None and collecting.size == size:
+            return collecting.checkpoint
+        return self.checkpoint(size)
 
     def follow(self) -> None:
         """Fold our own log, so that filters are known before a round is announced."""
@@ -90,7 +101,10 @@ class Witnessing:
             self._collecting = _Collection(now, self.checkpoint(now))
             try:
                 for line in self._board.lines():
-                    self.catch_up(line)
+                    if line.log_size < now:
+                        self.catch_up(line)
+                    else:
+                        self._post(line, now)  # it cosigned before anybody collected: ask again
                 await asyncio.wait_for(self._collecting.complete.wait(), TIMEOUT_S)
                 self.latest = self._witnessed(self._collecting)
             except TimeoutError:

@@ -60,9 +60,6 @@ class NodeService:
                 desk.start(round_id(item.announcement), partial(self._take_part, item.announcement, stub))
             case "frozen":
                 desk.start(item.frozen.body.round, partial(self._reveal, item.frozen, stub))
-            case "outcome":
-                self._session.close(item.outcome.round)
-                self._log.event("round_over", round=item.outcome.round)
             case _:
                 self._log.debug("ignored")
 
@@ -73,6 +70,8 @@ class NodeService:
         except Refused as refused:
             self._log.error("log_refused", refusal=refused.refusal, message=refused.message)
             return
+        for entry in growth.entries:
+            self._session.follow(entry)
         size = self._session.follower.size
         cosignature = log_pb2.Cosignature(witness=self._session.name, signature=self._session.sign(data))
         await stub.Cosign(work_pb2.CosignRequest(size=size, cosignature=cosignature))

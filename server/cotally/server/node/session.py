@@ -26,7 +26,7 @@ from cotally.server.protocol.announcement import check_announcement, check_clock
 from cotally.server.protocol.frozen import check_frozen, frozen_digest
 from cotally.server.protocol.reveal import reveal
 from cotally.server.wire.federation import Federation, Priced
-from cotally.v1 import query_pb2, roster_pb2, round_pb2
+from cotally.v1 import log_pb2, query_pb2, roster_pb2, round_pb2
 from cotally.v1.canonical import digest
 from cotally.v1.refusals import Refusal, Refused
 
@@ -144,6 +144,14 @@ class NodeSession:
         return reveal(frozen, self.name, sealed.salt, sealed.ciphertexts, sealed.proof, self._key)
 
     # Step 10: the round ended
+
+    def follow(self, entry: log_pb2.LogEntry) -> None:
+        """Close the round that a logged release or death ends: commit its price, delete its secrets."""
+        match entry.WhichOneof("leaf"):
+            case "release":
+                self.close(entry.release.round)
+            case "dead":
+                self.close(entry.dead.round)
 
     def close(self, round_: bytes) -> None:
         """Commit the reservation and delete the secrets; a dead round stays spent all the same."""

@@ -2,12 +2,12 @@
 
 from fractions import Fraction
 from functools import lru_cache
-from math import comb, exp
+from math import ceil, comb, exp
 from statistics import NormalDist
 
 from ..dp.rounding import root_up, short_decimal_up
 from ..model.catalog import Table
-from ..model.plan import Plan
+from ..model.plan import Block, Plan
 from ..model.query import Mechanism, Query, Statistic, StatisticKind
 from ..statistics.registry import METHODS
 
@@ -17,8 +17,9 @@ _DIGITS = 9  # of quantiles and half-widths, rounded up: floats of different mac
 def expected_errors(query: Query, table: Table, plan: Plan) -> dict[str, Fraction | None]:
     """The half-width of each statistic's interval in every group, by alias, in the column's terms.
 
-    A mean's is conditional on `expected_people`, spread evenly over the groups, and takes the
-    worst distance of the mean from the middle of the bounds; None where even then it is unbounded.
+    Counts and sums are whole refined integers, and so are their half-widths. A mean's is
+    conditional on `expected_people`, spread evenly over the groups, and takes the worst distance of
+    the mean from the middle of the bounds; None where even then it is unbounded.
     """
     found = {(block.kind, block.column): block for block in plan.blocks}
     people = people_per_group(table, plan.blocks[0].cells)
@@ -28,9 +29,18 @@ def expected_errors(query: Query, table: Table, plan: Plan) -> dict[str, Fractio
         width = width_squared(query, table, statistic)
         blocks = [found[encoding.kind, encoding.column] for encoding in method.encodings(column)]
         reach = [width * (block.scale.fraction() / block.refinement) ** 2 for block in blocks]
-        square = method.half_width_squared(reach, column, people)
-        errors[statistic.alias] = None if square is None else short_decimal_up(root_up(square), _DIGITS)
+        if len(blocks) == 1:
+            errors[statistic.alias] = _whole_integers(reach[0], blocks[0])
+        else:
+            square = method.half_width_squared(reach, column, people)
+            errors[statistic.alias] = None if square is None else short_decimal_up(root_up(square), _DIGITS)
     return errors
+
+
+def _whole_integers(reach: Fraction, block: Block) -> Fraction:
+    """The half-width of one total: noise within t + 1/2 refined integers is noise within t."""
+    integers = ceil(root_up(reach) * block.refinement - Fraction(1, 2))
+    return integers * block.step / block.refinement
 
 
 def people_per_group(table: Table, groups: int) -> Fraction:

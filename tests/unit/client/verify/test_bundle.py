@@ -40,7 +40,8 @@ def test_a_laplace_release_is_verified() -> None:
     assert verify(*Round(query=question(query_pb2.MECHANISM_LAPLACE)).bundle()).plan.honest == 1
 
 
-def test_dropouts_before_the_freeze_are_named() -> None:
+@pytest.mark.parametrize("absent_from_the_start", [False, True])
+def test_holders_without_data_in_the_numbers_are_named(absent_from_the_start: bool) -> None:
     def plant(stage: str, body: Any) -> None:
         if stage == "catalog":
             body.tables[0].min_departments = 2
@@ -50,7 +51,9 @@ def test_dropouts_before_the_freeze_are_named() -> None:
             for block in body.blocks:
                 block.pico_rho *= 2
             body.pico_rho *= 2
-        if stage == "frozen":
+        if stage == "announcement" and absent_from_the_start:
+            body.participants.remove("north")
+        if stage == "frozen" and not absent_from_the_start:
             del body.commitments[1]
     verified = verify(*Round().bundle(plant))
     assert (verified.departments, verified.missing) == (("east", "west"), ("north",))

@@ -82,7 +82,7 @@ def test_more_departments_add_more_noise() -> None:
     narrow = expected_errors(query, few, make_plan(query, few, RULES))["n"]
     wide = expected_errors(query, many, make_plan(query, many, RULES))["n"]
     assert narrow and wide
-    assert float(wide / narrow) == pytest.approx(2, rel=1e-6)
+    assert float(wide / narrow) == pytest.approx(2, rel=0.03)  # half-widths are whole
 
 
 def test_every_statistic_has_an_expected_error() -> None:

@@ -23,8 +23,8 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Federation:
     return Federation.create(tmp_path_factory.mktemp("fed"))
 
 
-def outcome(number: int) -> work_pb2.NodeWork:
-    return work_pb2.NodeWork(outcome=work_pb2.Outcome(round=bytes([number])))
+def posted(number: int) -> work_pb2.NodeWork:
+    return work_pb2.NodeWork(frozen=round_pb2.SignedFrozenRoster(signature=bytes([number])))
 
 
 def listening(
@@ -61,19 +61,19 @@ def test_work_survives_a_restart_and_each_change_is_logged_once(federation: Fede
 
     async def story() -> list[work_pb2.NodeWork]:
         straw = Straw(federation.charter)
-        straw.post = [outcome(1), outcome(2)]
+        straw.post = [posted(1), posted(2)]
         async with coordinator(federation, straw) as address:
             channel = connect(address, federation.load("north"))
             work = listening(federation, channel, address, out)
             taken = await take(work, 2)
         rest = asyncio.ensure_future(take(work, 1))
         await asyncio.sleep(0.5)  # several tries while nobody is there
-        straw.post = [outcome(3)]
+        straw.post = [posted(3)]
         async with coordinator(federation, straw, address=address):
             taken += await asyncio.wait_for(rest, 10)
             await channel.close()
         return taken
-    assert asyncio.run(story()) == [outcome(1), outcome(2), outcome(3)]
+    assert asyncio.run(story()) == [posted(1), posted(2), posted(3)]
     assert events(out) == ["connected", "disconnected", "connected"]
 
 
@@ -127,7 +127,7 @@ def test_a_refused_hello_is_final(federation: Federation, which: int) -> None:
 def test_other_refusals_are_tried_again(federation: Federation) -> None:
     async def story() -> None:
         straw = Straw(federation.charter)
-        straw.post = [outcome(1)]
+        straw.post = [posted(1)]
         straw.error = Refused(Refusal.OVERLOADED, "too many listeners")
         async with coordinator(federation, straw) as address, dialled(federation, address) as channel:
             work = listening(federation, channel, address, StringIO())
@@ -141,9 +141,9 @@ def test_frames_that_do_not_join_are_tried_again(federation: Federation) -> None
 
     async def story() -> None:
         straw = Straw(federation.charter)
-        straw.post = [outcome(1)]
+        straw.post = [posted(1)]
         async with coordinator(federation, straw) as address, dialled(federation, address) as channel:
-            work = listening(federation, channel, address, out, limit=outcome(1).ByteSize() - 1)
+            work = listening(federation, channel, address, out, limit=posted(1).ByteSize() - 1)
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(take(work, 1), 0.5)
             assert straw.listened > 1
@@ -170,7 +170,7 @@ def test_an_impostor_is_final_at_the_first_dial_only(federation: Federation, tmp
 
     async def story() -> None:
         straw = Straw(federation.charter)
-        straw.post = [outcome(1)]
+        straw.post = [posted(1)]
         async with coordinator(other, straw) as address, dialled(federation, address) as channel:
             with pytest.raises(Refused, match="signed by another CA"):
                 await asyncio.wait_for(take(listening(federation, channel, address, StringIO()), 1), 10)
@@ -184,7 +184,7 @@ def test_an_impostor_is_final_at_the_first_dial_only(federation: Federation, tmp
             await asyncio.sleep(0.5)
             assert not rest.done()
         async with coordinator(federation, straw, address=address):
-            assert await asyncio.wait_for(rest, 10) == [outcome(1)]
+            assert await asyncio.wait_for(rest, 10) == [posted(1)]
         await channel.close()
     asyncio.run(story())
 

@@ -91,7 +91,7 @@ def test_the_text_of_an_exception_stays_here(federation: Federation, error: Exce
 def test_streams_hide_it_too(federation: Federation) -> None:
     async def listen() -> grpc.aio.AioRpcError:
         straw = Straw(federation.charter)
-        straw.post = [work_pb2.NodeWork(outcome=work_pb2.Outcome(released=True))]
+        straw.post = [work_pb2.NodeWork(growth=work_pb2.Growth(first=1))]
         straw.error = ValueError(SECRET)
         async with (
             coordinator(federation, straw) as address,

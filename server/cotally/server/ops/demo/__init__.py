@@ -1,0 +1,1 @@
+"""`cotally demo`: an invented country asks its five departments three questions."""
