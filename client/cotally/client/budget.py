@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from cotally.v1 import analyst_pb2
 
 from .privacy import as_number, epsilon_of, rho_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _KINDS = {
     analyst_pb2.FILTER_KIND_DEPARTMENT: "department",
@@ -53,6 +55,7 @@ def _amounts(what: str, pico_rho: int | None, delta: str) -> dict[str, object]:
     return {f"{what}_rho": rho_text(pico_rho), f"{what}_epsilon": as_number(epsilon_of(pico_rho, delta))}
 
 
-def frame(filters: Sequence[Filter]) -> pd.DataFrame:
+def frame(filters: Sequence[Filter]) -> "pd.DataFrame":
     """One row per filter."""
+    import pandas as pd
     return pd.DataFrame([f.to_dict() for f in filters])

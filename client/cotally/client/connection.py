@@ -16,10 +16,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import grpc
-import pandas as pd
 
 from cotally.v1 import (
     analyst_pb2,
@@ -39,14 +38,15 @@ from . import profile as profiles
 from .budget import Filter, frame
 from .builder import TableQuery
 from .channel import open_channel, refusals, to_refused
-from .explain import Explanation
 from .frames import Joiner, join
 from .profile import Profile
 from .question.draft import Question
-from .release import Release
-from .schema import schema, tables
-from .sql.parse import parse
-from .verify.log import verify_log
+
+if TYPE_CHECKING:  # pandas and sqlglot take half a second to load: only what needs them waits
+    import pandas as pd
+
+    from .explain import Explanation
+    from .release import Release
 
 __all__ = ["Connection", "TableHandle", "connect", "quiet"]
 
@@ -115,8 +115,9 @@ class Connection:
         """The federation's catalog, as pinned."""
         return self.charter.catalog
 
-    def tables(self) -> pd.DataFrame:
+    def tables(self) -> "pd.DataFrame":
         """One row per table."""
+        from .schema import tables
         return tables(self.charter.catalog)
 
     def table(self, name: str) -> "TableHandle":
@@ -125,6 +126,7 @@ class Connection:
 
     def sql(self, text: str, purpose: str | None = None) -> "Ask":
         """The question that *text* asks; refused at once where it cannot be asked."""
+        from .sql.parse import parse
         return self.ask(parse(text, self.charter.catalog), purpose)
 
     def ask(self, question: Question, purpose: str | None = None) -> "Ask":
@@ -134,7 +136,7 @@ class Connection:
 
     # What it costs
 
-    def budget(self) -> pd.DataFrame:
+    def budget(self) -> "pd.DataFrame":
         """One row per filter: what it allows, what is spent and left, as rho and as epsilon at delta."""
         return frame(self.filters())
 
@@ -153,16 +155,18 @@ class Connection:
 
     # Answers
 
-    def run(self, query: query_pb2.Query, purpose: str, watch: Watcher | None = None) -> Release:
+    def run(self, query: query_pb2.Query, purpose: str, watch: Watcher | None = None) -> "Release":
         """Ask *query*, wait for the round, verify the release; nothing is returned before that."""
+        from .release import Release
         envelope = self._envelope(query, purpose)
         bundle = self._ask(envelope, watch or _ignore)
         if bundle.announcement.body.envelope != envelope:
             raise Refused(Refusal.EQUIVOCATION, "the coordinator answered another question than ours")
         return Release.of(bundle, self.profile.roster)
 
-    def release(self, release_id: str) -> Release:
+    def release(self, release_id: str) -> "Release":
         """A release of ours again, fetched and verified."""
+        from .release import Release
         try:
             round_ = bytes.fromhex(release_id)
         except ValueError:
@@ -213,6 +217,7 @@ class Connection:
 
     def verify_log(self) -> tuple[int, str]:
         """Fetch the whole audit log and check it; return its size and root (hex)."""
+        from .verify.log import verify_log
         with refusals(self.profile.coordinator):
             checkpoint = self._audit.LatestCheckpoint(
                 audit_pb2.LatestCheckpointRequest(), timeout=CALL_SECONDS).checkpoint
@@ -237,12 +242,13 @@ class Ask:
     query: query_pb2.Query
     purpose: str
 
-    def explain(self) -> Explanation:
+    def explain(self) -> "Explanation":
         """Price, expected errors and what the filters have left; spends nothing."""
+        from .explain import Explanation
         quote = self.connection.quote(self.query, self.purpose)
         return Explanation.of(quote, self.query, self.connection.charter)
 
-    def run(self, watch: Watcher | None = None) -> Release:
+    def run(self, watch: Watcher | None = None) -> "Release":
         """Spend the price and return the verified release; *watch* is called with each step."""
         return self.connection.run(self.query, self.purpose, watch)
 
@@ -253,8 +259,9 @@ class TableHandle(TableQuery):
 
     connection: Connection | None = field(default=None, repr=False, compare=False)
 
-    def schema(self) -> pd.DataFrame:
+    def schema(self) -> "pd.DataFrame":
         """One row per column: type, bounds, codes."""
+        from .schema import schema
         return schema(self._line().charter.catalog, self.table)
 
     def ask(self) -> Ask:
@@ -262,11 +269,11 @@ class TableHandle(TableQuery):
         line = self._line()
         return line.ask(self.question(line.charter.catalog))
 
-    def explain(self) -> Explanation:
+    def explain(self) -> "Explanation":
         """Price and expected errors; spends nothing."""
         return self.ask().explain()
 
-    def run(self, watch: Watcher | None = None) -> Release:
+    def run(self, watch: Watcher | None = None) -> "Release":
         """Spend the price and return the verified release."""
         return self.ask().run(watch)
 
