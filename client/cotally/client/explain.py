@@ -74,20 +74,45 @@ class Explanation:
         }
 
     def __repr__(self) -> str:
+        return "\n".join([*self._price(), *self._errors(), *self._filters()])
+
+    def _price(self) -> list[str]:
         privacy = self.privacy
-        at = f" at delta {self.delta}" if privacy["delta"] else " (pure)"
+        level = "event-level" if privacy["unit"] == EVENT_LEVEL else "person-level"
+        at = f" at delta {privacy['delta']:g}" if privacy["delta"] else " (pure)"
+        lines = [f"price        {level} epsilon {privacy['epsilon']:g}{at}, rho {float(self.rho):.4g}; "
+                 f"{privacy['mechanism']} noise",
+                 f"departments  {', '.join(self.departments) or 'none connected'}"]
+        if self.missing:
+            lines.append(f"missing      {', '.join(self.missing)}")
+        if len(self.departments) < self.plan.minimum:
+            lines.append(f"             too few now: at least {self.plan.minimum} must take part")
+        return lines
+
+    def _errors(self) -> list[str]:
         percent = 100 * float(self.query.privacy.confidence)
-        lines = [f"price: rho {self.rho}, epsilon {privacy['epsilon']:g}{at}, {privacy['mechanism']} noise",
-                 f"departments: {', '.join(self.departments) or 'none connected'}"
-                 + (f" (missing: {', '.join(self.missing)})" if self.missing else "")]
+        width = max(map(len, self.errors), default=0)
+        lines = ["", f"expected error, with {percent:g} % confidence"]
         for alias, error in self.errors.items():
-            shown = "no bound: the noise may swamp the count" if error is None else f"+- {error:,.4g}"
-            lines.append(f"expected error of {alias}: {shown} with {percent:g} % confidence")
-        if self.condition:
-            lines.append(f"note: {self.condition}")
-        for f in self.filters:
-            if f.left is not None:
-                after = f.left - self.plan.pico_rho
-                verdict = f"{rho_text(after)} rho after it" if after >= 0 else "too little for it"
-                lines.append(f"{f.kind} {f.name}: {rho_text(f.left)} rho left, {verdict}")
-        return "\n".join(lines)
+            shown = "no bound: the noise may swamp the count" if error is None else f"± {_number(error)}"
+            lines.append(f"  {alias:<{width}}  {shown}")
+        return [*lines, *([f"  ({self.condition})"] if self.condition else [])]
+
+    def _filters(self) -> list[str]:
+        limited = [(f"{f.kind} {f.name}", f.left) for f in self.filters if f.left is not None]
+        width = max((len(name) for name, _ in limited), default=0)
+        lines = ["", "left after it"] if limited else []
+        for name, left in limited:
+            after = left - self.plan.pico_rho
+            lines.append(f"  {name:<{width}}  " + (
+                f"too little: rho {_short(left)} is left" if after < 0 else
+                f"epsilon {float(epsilon_of(after, self.delta)):.4g}, rho {_short(after)}"))
+        return lines
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _short(pico_rho: int) -> str:
+    return f"{float(rho_text(pico_rho)):.4g}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from .numbers import NOTHING, decimals_for, number
-from .output import CSV, JSON, cell, new_table, print_json, print_lines, stdout_console
+from .output import CSV, JSON, cell, new_table, print_json, print_lines, print_rich, stdout_console
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -51,7 +51,7 @@ def _print_table(release: "Release") -> None:
             break
     else:
         console = stdout_console(needed)  # the terminal wraps; no number is cut
-    console.print(table)
+    print_rich(console, table)
     if not intervals:
         print_lines(["(this window is too narrow for the intervals' ends; -o json has them)"])
 
@@ -76,10 +76,10 @@ def _table(release: "Release", intervals: bool) -> "Table":
 
 
 def reach(estimate: "Estimate") -> float | None:
-    """Half the width of the interval; None where there is none."""
-    if estimate.low is None or estimate.high is None:
+    """The farther end's distance: value ± reach covers the interval, which of a mean may be lopsided."""
+    if estimate.value is None or estimate.low is None or estimate.high is None:
         return None
-    return (estimate.high - estimate.low) / 2
+    return max(estimate.high - estimate.value, estimate.value - estimate.low)
 
 
 def _value_and_reach(estimates: Sequence["Estimate"]) -> list[list[str]]:

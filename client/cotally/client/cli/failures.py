@@ -107,7 +107,7 @@ def describe(error: BaseException) -> Failure:
 
 
 def _profile_hint(message: str) -> str:
-    return "no federation at hand? `cotally demo` brings its own" if message.startswith("no profile") else ""
+    return "pass --profile PATH; without a federation, `cotally demo` brings its own" if message.startswith("no profile") else ""
 
 
 def _place(error: BaseException) -> str:

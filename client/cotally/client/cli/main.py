@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NoReturn
 
 from cotally.v1.commands import Command, mount
@@ -40,10 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line *argv* (default: this process's); return the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     _survive_odd_terminals()
-    json = failures.Style(_wants_json(words))
+    style = failures.Style(_wants_json(words))
     try:
         try:
-            status = _run(words, json)
+            status = _run(words, style)
             sys.stdout.flush()
         except BrokenPipeError:
             _close_quietly()
@@ -52,12 +53,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             return leaving.code if isinstance(leaving.code, int) else 0
         return status
     except (Exception, KeyboardInterrupt) as error:
-        return failures.report(error, json)
+        return failures.report(error, style)
 
 
 def _run(words: list[str], style: failures.Style) -> int:
     name = words[0] if words else ""
-    if name in ("", "-h", "--help", "help"):
+    if name == "help":  # `cotally help query` is `cotally query --help`
+        words = [*words[1:], "--help"]
+        name = words[0]
+    if name in ("", "-h", "--help"):
         print(overview.text(catalogue.names()), end="")
         return 0
     if name in ("-V", "--version"):
@@ -69,7 +73,10 @@ def _run(words: list[str], style: failures.Style) -> int:
     mount(parser.add_subparsers(parser_class=Parser, required=True, metavar="COMMAND"), command)
     args = parser.parse_args(words)
     style.json = _resolve_output(name, args) == "json"
-    status: int = args.run(args)
+    try:
+        status: int = args.run(args)
+    except ModuleNotFoundError as error:  # what a command imports only when it runs
+        raise catalogue.needs_more(name, error) from error
     return status
 
 
@@ -93,7 +100,7 @@ def _resolve_output(name: str, args: argparse.Namespace) -> str | None:
 def _wants_json(words: Sequence[str]) -> bool:
     """Whether a failure to understand *words* is told as JSON: what is known before they are parsed."""
     words = words[:words.index("--")] if "--" in words else words
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*words, ""]):
         if word in ("-o", "--output"):
             return following == "json"
         if word in ("-ojson", "--output=json"):

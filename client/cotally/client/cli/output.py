@@ -63,7 +63,15 @@ def print_table(table: "Table") -> None:
     needed = Measurement.get(console, console.options.update(max_width=_UNLIMITED), table).maximum
     if needed > console.width and not any(column.overflow == "fold" for column in table.columns):
         console = stdout_console(needed)
-    console.print(table, soft_wrap=False)
+    print_rich(console, table)
+
+
+def print_rich(console: "Console", table: "Table") -> None:
+    """Print *table* without the blanks that rich leaves at the ends of lines."""
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip())
 
 
 def new_table(left: Sequence[str] = (), right: Sequence[str] = ()) -> "Table":
