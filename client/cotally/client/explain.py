@@ -1,6 +1,7 @@
 """What a question would cost and how exact its answer would be, before anything is spent."""
 
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 from cotally.v1 import analyst_pb2, query_pb2, roster_pb2, round_pb2
@@ -96,7 +97,9 @@ class Explanation:
         for alias, error in self.errors.items():
             shown = "no bound: the noise may swamp the count" if error is None else f"± {_number(error)}"
             lines.append(f"  {alias:<{width}}  {shown}")
-        return [*lines, *([f"  ({self.condition})"] if self.condition else [])]
+        if self.condition:
+            lines += wrap(self.condition, 100, initial_indent="  ", subsequent_indent="  ")
+        return lines
 
     def _filters(self) -> list[str]:
         limited = [(f"{f.kind} {f.name}", f.left) for f in self.filters if f.left is not None]

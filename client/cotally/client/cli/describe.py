@@ -95,8 +95,8 @@ def example(table: "Table") -> str:
     amount = next((c for c in reversed(table.columns) if c.type in numeric), None)
     select = ["COUNT(*) AS n", *([f"AVG({_quoted(amount)}) AS mean"] if amount else [])]
     group = f" GROUP BY {_quoted(key)}" if key else ""
-    return (f"SELECT {', '.join([*([_quoted(key)] if key else []), *select])} FROM {_quoted(table)}{group} "
-            "WITH PRIVACY (epsilon = 0.5)")
+    shown = ", ".join([*([_quoted(key)] if key else []), *select])
+    return f"SELECT {shown} FROM {_quoted(table)}{group} WITH PRIVACY (epsilon = 0.5)"  # noqa: S608 - shown
 
 
 def _quoted(named: "Column | Table") -> str:

@@ -1,5 +1,6 @@
 """Errors as people and programs read them: one sentence, a hint, an exit status, never a traceback."""
 
+import contextlib
 import json
 import os
 import sys
@@ -19,8 +20,6 @@ CONFIG: Final = 3
 INTERRUPTED: Final = 130
 
 _HINTS: Final[Mapping[Refusal, str]] = {
-    Refusal.UNKNOWN_NAME: "`cotally ls` lists the tables, `cotally describe TABLE` their columns",
-    Refusal.BAD_PRIVACY: "end the query with, for example, WITH PRIVACY (epsilon = 0.5)",
     Refusal.BUDGET_SPENT: "`cotally budget` shows what is left; --dry-run prices a question for nothing",
     Refusal.NOT_ALLOWED: "a department allows a question with `cotally node grant`",
     Refusal.TOO_FEW_DEPARTMENTS: "`cotally ls` shows who is connected",
@@ -78,19 +77,17 @@ def report(error: BaseException, style: Style) -> int:
     else:
         lines.append(f"error: {plain(told.message)}")
         lines += [f"hint: {told.hint}"] if told.hint else []
-    try:
+    with contextlib.suppress(OSError):  # nobody listens on standard error; the status still says it
         print("\n".join(lines), file=sys.stderr, flush=True)
-    except OSError:
-        pass  # nobody listens on standard error; the status still says it
     return told.status
 
 
 def describe(error: BaseException) -> Failure:
-    """What to tell about *error*."""
+    """What to tell about *error*; a note on a Refused (PEP 678) takes the place of the usual hint."""
     match error:
         case Refused():
-            return Failure(error.refusal, error.message, _HINTS.get(error.refusal, ""),
-                           EXIT_CODE[error.refusal])
+            hint = next(iter(getattr(error, "__notes__", ())), _HINTS.get(error.refusal, ""))
+            return Failure(error.refusal, error.message, hint, EXIT_CODE[error.refusal])
         case Misconfigured():
             return Failure(MISCONFIGURED, error.message, _profile_hint(error.message), CONFIG)
         case Usage():
@@ -107,7 +104,9 @@ def describe(error: BaseException) -> Failure:
 
 
 def _profile_hint(message: str) -> str:
-    return "pass --profile PATH; without a federation, `cotally demo` brings its own" if message.startswith("no profile") else ""
+    if not message.startswith("no profile"):
+        return ""
+    return "--profile PATH names one; without a federation, `cotally demo` brings its own"
 
 
 def _place(error: BaseException) -> str:

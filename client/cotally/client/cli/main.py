@@ -7,6 +7,7 @@
 """
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -117,10 +118,8 @@ def _survive_odd_terminals() -> None:
 
 def _close_quietly() -> None:
     """Keep the interpreter from complaining, when it exits, that nobody reads any more."""
-    try:
+    with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass
 
 
 if __name__ == "__main__":

@@ -42,11 +42,11 @@ First steps
   cotally query "SELECT sex, COUNT(*) AS n FROM people GROUP BY sex WITH PRIVACY (epsilon = 0.5)"
 
 Every command explains itself, with an example: cotally COMMAND --help
-People get tables, programs get JSON (one object per line); -o chooses.
+Analysts' commands print tables at a terminal and JSON (one object per line) elsewhere; -o chooses.
 Exit status: 0 ok, 1 internal, 2 query or usage, 3 config or spec, 4 refused by policy, 5 budget,
   6 too few departments, 7 unreachable or timed out, 8 credentials, 125 sandbox, 130 interrupted.
 With JSON, a failure is {"refusal": NAME, "message": TEXT} on standard error. NAME is a refusal of
-  the contract, or MISCONFIGURED for a config, spec or file that cannot be used.
+  the contract, MISCONFIGURED for a config, spec or file that cannot be used, or INTERRUPTED.
 """
 
 

@@ -5,6 +5,10 @@ from unicodedata import category
 
 def plain(text: str) -> str:
     """*text* with control and format characters replaced; line breaks become spaces."""
-    return "".join(
-        " " if character in "\n\t" else character if category(character)[0] != "C" else "\N{REPLACEMENT CHARACTER}"
-        for character in text)
+    return "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if character in "\n\t":
+        return " "
+    return "\N{REPLACEMENT CHARACTER}" if category(character).startswith("C") else character

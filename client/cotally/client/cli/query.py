@@ -5,12 +5,13 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cotally.v1.refusals import Misconfigured, Refused
 
 from .answer import print_release
 from .failures import Interrupted, Usage
+from .numbers import loss
 from .output import CSV, JSON, TABLE, add_output, add_profile, print_json, print_lines
 from .progress import watcher
 
@@ -121,7 +122,8 @@ def _run(ask: "Ask", people: bool) -> "Release":
             return ask.run(watch)
         except KeyboardInterrupt:
             if not watch.round:
-                raise Interrupted("interrupted before the round was announced; nothing is spent") from None
+                raise Interrupted("interrupted before the round was announced; if the question had left "
+                                  "already, its price may be spent: cotally budget") from None
             raise Interrupted(
                 "interrupted; the round goes on without you and its price may be spent. Its release, if it "
                 f"comes to one: cotally release show {watch.round.hex()}") from None
@@ -138,15 +140,18 @@ def _keep(release: "Release", args: argparse.Namespace) -> None:
         print_release(release, args.output)
         sys.stdout.flush()
         reason = error.message if isinstance(error, Misconfigured) else f"{args.plot}: {error.strerror}"
-        raise Misconfigured(f"{reason}; the release is safe: cotally release save {release.id} FILE") from None
+        raise Misconfigured(f"{reason}; the release is not lost: "
+                            f"cotally release save {release.id} FILE") from None
 
 
 def draw(release: "Release", path: Path) -> None:
     """Write a chart of the first statistic to *path*."""
     import matplotlib
     matplotlib.use("Agg")
-    figure = release.plot().figure
-    figure.savefig(path, dpi=150)
+    from matplotlib import pyplot
+    release.plot()
+    pyplot.savefig(path, dpi=150)
+    pyplot.close()
 
 
 def _print_explanation(explanation: "Explanation", output: str) -> None:
@@ -165,8 +170,8 @@ def _left(con: "Connection", release: "Release") -> list[str]:
         return []
     if not limited:
         return []
-    tightest = min(limited, key=lambda f: f.left or 0).to_dict()
-    return [f"left: epsilon {tightest['left_epsilon']:g} (rho {tightest['left_rho']}) of "
+    tightest: dict[str, Any] = min(limited, key=lambda f: f.left or 0).to_dict()
+    return [f"left: epsilon {loss(tightest['left_epsilon'])} (rho {loss(tightest['left_rho'])}) of "
             f"{tightest['filter']} {tightest['name']}, the tightest of {len(limited)} filters"]
 
 

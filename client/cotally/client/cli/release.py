@@ -90,7 +90,9 @@ class VerifyCommand:
         except Refused as refused:
             if args.output == TABLE:
                 print_lines([f"{_CROSS} {args.file} is not verified"])
-            raise Refused(refused.refusal, f"{args.file}: {refused.message}") from refused
+            told = Refused(refused.refusal, f"{args.file}: {refused.message}")
+            told.add_note("the file was altered, or belongs to another roster than the pinned one")
+            raise told from refused
         if args.output == JSON:
             print_json(release.to_dict() | {
                 "verified": True, "checks": [{"check": n, "found": text} for n, text in release.checks]})

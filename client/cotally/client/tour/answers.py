@@ -43,13 +43,13 @@ def price(stage: Stage, con: Connection, question: Question) -> Explanation:
     stage.gap()
     privacy, percent = explanation.privacy, 100 * float(explanation.query.privacy.confidence)
     at = f" at delta {privacy['delta']:g}" if privacy["delta"] else ""
-    stage.tick("price", f"epsilon {privacy['epsilon']:g}{at}, which is rho {explanation.rho}")
+    stage.fact("price", f"epsilon {privacy['epsilon']:g}{at}, which is rho {explanation.rho}")
     for alias, error in explanation.errors.items():
         expected = "no bound" if error is None else f"± {error:,.0f} in every group, {percent:g} % sure"
-        stage.tick(alias, expected)
+        stage.fact(alias, expected)
     if explanation.condition:
-        stage.tick("note", explanation.condition)
-    stage.tick("taking part", ", ".join(explanation.departments))
+        stage.fact("note", explanation.condition)
+    stage.fact("taking part", ", ".join(explanation.departments))
     return explanation
 
 
@@ -60,13 +60,16 @@ def answer(stage: Stage, con: Connection, question: Question) -> Answered:
     begun = time.monotonic()
     with stage.watch() as watch:
         release = con.sql(question.sql).run(watch)
-    answered = Answered(question, release, compare(release.rows, release.statistics, question.truth),
-                        time.monotonic() - begun)
+    compared = compare(release.rows, release.statistics, release.departments, question.truth)
+    answered = Answered(question, release, compared, time.monotonic() - begun)
     stage.answer(release.keys, answered.compared)
     covered, intervals = answered.tally
     stage.gap()
     stage.lines([f"{covered} of {intervals} intervals hold the truth. "
                  f"Answered, proved and checked in {answered.seconds:.1f} s.", release.caption], style="dim")
+    if release.missing:
+        stage.lines([f"Without {', '.join(release.missing)}, too slow this time: the truth beside it is that "
+                     "of the others."], style="yellow")
     return answered
 
 
@@ -80,7 +83,7 @@ def refused(stage: Stage, con: Connection, forbidden: Forbidden) -> dict[str, An
         stage.say(forbidden.title)
         stage.sql(forbidden.sql)
         stage.gap()
-        stage.tick(reason.refusal, reason.message, good=False)
+        stage.cross(reason.refusal, reason.message)
         return {"title": forbidden.title, "sql": forbidden.sql, "refusal": str(reason.refusal),
                 "message": reason.message}
     raise AssertionError("a question that must be refused was answered")

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One released number and its true value. `covers` is None where there is no interval."""
+    """One released number and its true value; None for what there is not."""
 
     keys: tuple[str, ...]
     alias: str
     value: float | None
     low: float | None
     high: float | None
-    truth: float
+    truth: float | None
 
     @property
     def reach(self) -> float | None:
@@ -28,8 +28,10 @@ class Compared:
 
     @property
     def covers(self) -> bool | None:
-        """Whether the truth lies in the interval."""
-        return None if self.low is None or self.high is None else self.low <= self.truth <= self.high
+        """Whether the truth lies in the interval; None where one of them is missing."""
+        if self.low is None or self.high is None or self.truth is None:
+            return None
+        return self.low <= self.truth <= self.high
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -37,9 +39,11 @@ class Compared:
                 "high": self.high, "truth": self.truth, "covers": self.covers}
 
 
-def compare(rows: "Sequence[Row]", aliases: Sequence[str], truth: Truth) -> list[list[Compared]]:
-    """Per released group, one comparison per alias; KeyError where the truth lacks one."""
-    return [[Compared(tuple(row.keys), alias, each.value, each.low, each.high, truth[tuple(row.keys)][alias])
+def compare(rows: "Sequence[Row]", aliases: Sequence[str], departments: Sequence[str],
+            truth: Truth) -> list[list[Compared]]:
+    """Per released group, one comparison per alias, with the truth over the *departments* in the release."""
+    return [[Compared(tuple(row.keys), alias, each.value, each.low, each.high,
+                      truth.of(tuple(row.keys), alias, departments))
              for alias, each in zip(aliases, row.estimates, strict=True)] for row in rows]
 
 

@@ -46,8 +46,7 @@ def forge(path: Path, roster: bytes) -> Forged:
         bundle.ParseFromString(path.read_bytes())
     except DecodeError:
         raise AssertionError("a saved release cannot be read") from None
-    totals = bundle.release.body.totals
-    totals[0] = _one_more(totals[0])
+    bundle.release.body.totals[0] += 1
     try:
         verify(bundle, roster)
     except Refused as reason:

@@ -2,23 +2,41 @@
 
     {"people": 200000, "seed": 2026,
      "questions": [{"title": ..., "note": ..., "sql": ...,
-                    "truth": [{"keys": ["north"], "values": {"people": 41, "mean_income": 30112.5}}]}],
+                    "truth": [{"keys": ["north"], "parts": {"people": {"tax": [41, null], ...},
+                                                            "income": {"tax": [30112, 40], ...}}}]}],
      "forbidden": [{"title": ..., "sql": ..., "refusal": "BUDGET_SPENT"}]}
 
-Truths are bounded truths (docs/sql.md), one entry per public group. Only whoever invented the people
-can write such a file; no role of a federation ever sees it.
+Truths are bounded truths (docs/sql.md), one entry per public group. A number is the sum of its parts
+from the departments that took part; where parts have a second number, it is their ratio, a mean. Only
+whoever invented the people can write such a file; no role of a federation ever sees it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cotally.v1.refusals import Misconfigured, Refusal
 
-Truth = Mapping[tuple[str, ...], Mapping[str, float]]
-"""codes of the keys -> alias -> number."""
+Parts = Mapping[str, tuple[int, int | None]]
+"""department -> (total, None), or (total, count)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """A question's true answer, department by department."""
+
+    groups: Mapping[tuple[str, ...], Mapping[str, Parts]]  # codes of the keys -> alias -> parts
+
+    def of(self, keys: tuple[str, ...], alias: str, departments: Collection[str]) -> float | None:
+        """The number over *departments*; None for the mean of nothing. KeyError where none is known."""
+        parts = self.groups[keys][alias]
+        total = sum(parts[name][0] for name in departments)
+        counts = [count for name in departments if (count := parts[name][1]) is not None]
+        if not counts:
+            return float(total)
+        return total / sum(counts) if sum(counts) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +87,8 @@ def parse(told: Mapping[str, Any]) -> Script:
 
 
 def _truth(groups: Any) -> Truth:
-    return {tuple(group["keys"]): {alias: float(v) for alias, v in group["values"].items()}
-            for group in groups}
+    return Truth({
+        tuple(group["keys"]): {alias: {name: (int(total), None if count is None else int(count))
+                                       for name, (total, count) in parts.items()}
+                               for alias, parts in group["parts"].items()}
+        for group in groups})

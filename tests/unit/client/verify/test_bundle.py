@@ -60,10 +60,12 @@ def test_holders_without_data_in_the_numbers_are_named(absent_from_the_start: bo
 
 
 def at(stage: str, change: Callable[[Any], object]) -> Callable[[str, Message], None]:
-    """Return a tamper that makes *change* once, to the first body of *stage*."""
+    """Return a tamper that makes *change* once in a round, to the first body of *stage*."""
     done: list[str] = []
 
     def plant(current: str, body: Message) -> None:
+        if current == "catalog":  # a round begins
+            done.clear()
         if current == stage and not done:
             done.append(stage)
             change(body)
@@ -85,6 +87,19 @@ def halve_noise(body: round_pb2.Plan) -> None:
 
 def cheaper(body: round_pb2.Plan) -> None:
     body.blocks[1].pico_rho -= 1
+
+
+def same_alias_twice(body: query_pb2.Envelope) -> None:
+    body.query.statistics[1].alias = "n"
+
+
+def certain(body: query_pb2.Envelope) -> None:
+    body.query.privacy.confidence = "1"
+
+
+def shifted_blocks(body: round_pb2.Plan) -> None:
+    for block in body.blocks:
+        block.offset += 1
 
 
 def total_plus_one(body: round_pb2.ReleaseBody) -> None:
@@ -128,6 +143,11 @@ def ledger_fork(body: round_pb2.CommitmentBody) -> None:
     body.links[0].pico_rho += 1
 
 
+def borrowed_ledger(body: round_pb2.CommitmentBody) -> None:
+    body.links[0].node = "west"
+    body.links[1].previous = digest("ledger", body.links[0])
+
+
 def other_price(body: round_pb2.CommitmentBody) -> None:
     body.links[1].pico_rho -= 1
 
@@ -159,6 +179,11 @@ PLANTED = {
     "question of a member that is no analyst": (setting("envelope", analyst="north"), R.CREDENTIALS),
     "question that had expired": (setting("envelope", expires_ms=NOW - 1), R.EXPIRED),
     "question without an id": (setting("envelope", query_id=b""), R.MALFORMED),
+    "question for nothing": (at("envelope", lambda body: body.query.ClearField("statistics")), R.MALFORMED),
+    "question with one alias twice": (at("envelope", same_alias_twice), R.MALFORMED),
+    "question with an alias like a key": (
+        at("envelope", lambda body: setattr(body.query.statistics[0], "alias", "sex")), R.MALFORMED),
+    "question for certainty": (at("envelope", certain), R.BAD_PRIVACY),
     "announcement of another version": (setting("announcement", version=2), R.EQUIVOCATION),
     "announcement of another federation": (setting("announcement", federation="tset"), R.EQUIVOCATION),
     "announcement with another catalog": (setting("announcement", catalog=bytes(32)), R.EQUIVOCATION),
@@ -187,6 +212,14 @@ PLANTED = {
     "plan of another population": (setting("plan", population="pupils"), R.PLAN_MISMATCH),
     "plan with another mechanism": (
         setting("plan", mechanism=query_pb2.MECHANISM_LAPLACE), R.PLAN_MISMATCH),
+    "plan without blocks": (at("plan", lambda body: body.ClearField("blocks")), R.PLAN_MISMATCH),
+    "plan that begins with a gap": (at("plan", shifted_blocks), R.PLAN_MISMATCH),
+    "plan with one block twice": (
+        at("plan", lambda body: setattr(body.blocks[2], "column", "")), R.PLAN_MISMATCH),
+    "plan with a refinement of 0": (
+        at("plan", lambda body: setattr(body.blocks[2], "refinement", 0)), R.MALFORMED),
+    "plan that claims nobody matters": (
+        at("plan", lambda body: setattr(body.blocks[0], "l2_squared", "0")), R.BAD_PROOF),
     "plan with a gap": (at("plan", lambda body: setattr(body.blocks[2], "offset", 7)), R.PLAN_MISMATCH),
     "plan with too few cells": (
         at("plan", lambda body: setattr(body.blocks[3], "cells", 2)), R.PLAN_MISMATCH),
@@ -207,6 +240,7 @@ PLANTED = {
     "commitment copied": (at("frozen", copy_seal), R.EQUIVOCATION),
     "ledger with a gap": (at("commitment", ledger_gap), R.EQUIVOCATION),
     "ledger that forks": (at("commitment", ledger_fork), R.EQUIVOCATION),
+    "ledger borrowed from a colleague": (at("commitment", borrowed_ledger), R.PLAN_MISMATCH),
     "ledger that reserves less": (at("commitment", other_price), R.PLAN_MISMATCH),
     "ledger that reserves nothing": (
         at("commitment", lambda body: body.ClearField("links")), R.PLAN_MISMATCH),
@@ -263,6 +297,42 @@ def test_a_planted_violation_is_refused(name: str) -> None:
         verify(*Round().bundle(plant))
     assert caught.value.refusal == refusal, caught.value.message
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("name, sentence", [  # a later check would refuse these too, less clearly
+    ("plan of another population", "another population"),
+    ("frozen roster of another round", "the frozen roster is of another round"),
+])
+def test_the_first_check_names_the_culprit(name: str, sentence: str) -> None:
+    with pytest.raises(Refused, match=sentence):
+        verify(*Round().bundle(PLANTED[name][0]))
+
+
+def test_a_department_that_was_not_asked_cannot_commit() -> None:
+    def plant(stage: str, body: Any) -> None:
+        if stage == "plan":
+            body.minimum = 2
+            body.honest = 1
+            for block in body.blocks:
+                block.pico_rho *= 2
+            body.pico_rho *= 2
+        if stage == "catalog":
+            body.tables[0].min_departments = 2
+        if stage == "announcement":
+            body.participants.remove("west")
+        if stage == "frozen":
+            uninvited = body.commitments.add()
+            uninvited.CopyFrom(body.commitments[1])
+            inside = uninvited.body
+            inside.node = inside.grant.body.department = "west"
+            inside.sealed = bytes(32)
+            for link in inside.links:
+                link.node = "west"
+            inside.links[1].previous = digest("ledger", inside.links[0])
+            inside.grant.signature = sign("west", "grant", inside.grant.body)
+            uninvited.signature = sign("west", "commitment", inside)
+    with pytest.raises(Refused, match="'west' is no participant"):
+        verify(*Round().bundle(plant))
 
 
 def test_laplace_noise_below_its_epsilon_is_refused() -> None:

@@ -261,6 +261,13 @@ def test_float_units_stay_within_zero_and_m() -> None:
     assert ask(records, (), source, made.blocks) == expected
 
 
+def test_a_last_step_that_rounds_beyond_m_is_cut_to_m() -> None:
+    odd = replace(INCOME, lower=Fraction(0), upper=Fraction(106, 10), resolution=Fraction(1))
+    source = table([odd if c is INCOME else c for c in COLUMNS])
+    assert odd.units == 10
+    assert ask([person(income="10.6")], (), source, [block(BlockKind.SUM, odd)]) == [10]
+
+
 def test_a_vintage_that_was_never_made_is_named(tmp_path: Path) -> None:
     asked, made = prepare((), table(COLUMNS), [block(BlockKind.COUNT)])
     with pytest.raises(Misconfigured, match=r"people.*2026"):

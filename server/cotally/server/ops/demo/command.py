@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cotally.server.ops.sandbox.guest import run_guest
 from cotally.server.ops.sandbox.roles import COMMAND, SandboxFailed
@@ -27,6 +27,7 @@ from .folder import DemoFolder
 
 FAILED: Final = 125
 SEED: Final = 2026
+_SUMMARY: Final = "summary.json"
 TOUR: Final = (sys.executable, "-P", "-m", "cotally.client.tour")
 
 _EPILOG: Final = """\
@@ -58,7 +59,7 @@ class DemoCommand:
                             help=f"another seed, another country (default: {SEED})")
         parser.add_argument("--keep", type=Path, metavar="DIR",
                             help="keep the country and its federation in DIR, or go on with those there")
-        parser.add_argument("-o", "--output", choices=("text", "json"), default="text",
+        parser.add_argument("-o", "--output", choices=("table", "json"), default="table",
                             help="json: one object with answers, truths, checks and seconds")
         parser.epilog = _EPILOG
 
@@ -69,19 +70,19 @@ class DemoCommand:
             with Signals() as signals, ExitStack() as stack:
                 watchdog = Watchdog()
                 stack.callback(watchdog.release)
-                demo = DemoFolder(args.keep.absolute() if args.keep else _temporary(stack, watchdog))
+                own = _own_folder(stack, watchdog)
+                demo = DemoFolder(args.keep.absolute() if args.keep else own / "demo")
                 _say(f"inventing {args.people:,} people (seed {args.seed})")
                 demo.fill(args.people, args.seed, _say)
                 signals.check()
                 invented = time.monotonic() - started
-                _say(f"five departments have their files after {invented:.1f} s; now the federation: "
-                     "keys, certificates, nine processes")
-                summary = _own_folder(stack, watchdog) / "summary.json"
+                _say(f"five departments have their files after {invented:.1f} s; now the federation: a key "
+                     "(some seconds, by luck), certificates, nine processes")
                 argv = [*self._cotally, "sandbox", str(demo.spec), "--dir", str(demo.federation), "--",
-                        *_tour(demo, summary, args)]
+                        *_tour(demo, own / _SUMMARY, args)]
                 status = run_guest(argv, {}, watchdog, signals.check)
                 signals.check()
-                report = _read(summary)
+                report = _read(own / _SUMMARY)
         except Stopped as stopped:
             return stopped.status
         except SandboxFailed as reason:
@@ -92,39 +93,33 @@ class DemoCommand:
 
 
 def _tour(demo: DemoFolder, summary: Path, args: argparse.Namespace) -> list[str]:
-    kept = ["--spec", str(demo.spec), "--federation", str(demo.federation)] if args.keep else []
+    kept = ["--kept"] if args.keep else []
     quiet = ["--quiet"] if args.output == "json" else []
-    return [*TOUR, "--script", str(demo.script), "--summary", str(summary), *kept, *quiet]
+    return [*TOUR, "--script", str(demo.script), "--summary", str(summary), "--home", str(demo.root),
+            *kept, *quiet]
 
 
-def _tell(output: str, report: dict[str, object], status: int, invented: float, seconds: float) -> None:
+def _tell(output: str, report: dict[str, Any], status: int, invented: float, seconds: float) -> None:
     """The last word: how long everything took."""
     if output == "json":
         if report:
-            whole = report | {"seconds": {"invent": round(invented, 2), "total": round(seconds, 2),
-                                          **_seconds(report)}}
-            print(json.dumps(whole, allow_nan=False))
+            told = float(report["seconds"]["tour"])
+            spent = {"invent": invented, "federation": seconds - invented - told, "tour": told,
+                     "total": seconds}
+            report["seconds"] = {phase: round(value, 2) for phase, value in spent.items()}
+            print(json.dumps(report, allow_nan=False))
     elif status == 0:
         print(f"\nAll of it, from inventing the country to stopping the federation, took {seconds:.0f} s.",
               flush=True)
 
 
-def _seconds(report: dict[str, object]) -> dict[str, object]:
-    seconds = report.get("seconds")
-    return seconds if isinstance(seconds, dict) else {}
-
-
-def _read(summary: Path) -> dict[str, object]:
+def _read(summary: Path) -> dict[str, Any]:
     """What the tour reported; nothing where it did not come that far."""
     try:
-        report: dict[str, object] = json.loads(summary.read_text("utf-8"))
+        report: dict[str, Any] = json.loads(summary.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return report
-
-
-def _temporary(stack: ExitStack, watchdog: Watchdog) -> Path:
-    return _own_folder(stack, watchdog) / "demo"
 
 
 def _own_folder(stack: ExitStack, watchdog: Watchdog) -> Path:

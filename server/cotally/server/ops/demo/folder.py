@@ -16,8 +16,8 @@ from typing import Final
 from cotally.v1.refusals import Misconfigured
 
 from .federation import spec_text
-from .holdings import divide, write
-from .population import Country, invent
+from .holdings import Holdings, divide, write
+from .population import invent
 from .questions import FORBIDDEN, QUESTIONS
 
 _MARK: Final = "demo.json"
@@ -54,11 +54,11 @@ class DemoFolder:
         if self.script.is_file():
             say(f"found the country of seed {seed} in {self.root}")
             return
-        country = invent(people, seed)
-        write(divide(country), self.root)
+        held = divide(invent(people, seed))
+        write(held, self.root)
         self.spec.write_text(spec_text(people, self.spec.name), "utf-8")
         sealed = self.root / ".script.json"
-        sealed.write_text(json.dumps(script(country) | wanted, indent=1) + "\n", "utf-8")
+        sealed.write_text(json.dumps(script(held) | wanted, indent=1) + "\n", "utf-8")
         sealed.rename(self.script)
 
     def _claim(self, wanted: dict[str, int]) -> None:
@@ -69,8 +69,8 @@ class DemoFolder:
                 held = json.loads(mark.read_text("utf-8"))
                 if held != wanted:
                     raise Misconfigured(
-                        f"{self.root} holds the demo of {held.get('people')} people, seed {held.get('seed')}; "
-                        "ask for those, or name another --keep")
+                        f"{self.root} holds the demo of {held.get('people')} people and seed "
+                        f"{held.get('seed')}; ask for those, or name another --keep")
                 return
             if any(self.root.iterdir()):
                 raise Misconfigured(f"{self.root} is not empty and holds no demo; name another --keep")
@@ -79,9 +79,9 @@ class DemoFolder:
             raise Misconfigured(f"{self.root} cannot hold the demo: {reason}") from None
 
 
-def script(country: Country) -> dict[str, object]:
+def script(held: Holdings) -> dict[str, object]:
     """What the tour reads: see `cotally.client.tour.script` for the form."""
     return {
-        "questions": [{"title": q.title, "note": q.note, "sql": q.sql, "truth": q.truth(country)}
+        "questions": [{"title": q.title, "note": q.note, "sql": q.sql, "truth": q.truth(held)}
                       for q in QUESTIONS],
-        "forbidden": [{"title": f.title, "sql": f.sql} for f in FORBIDDEN]}
+        "forbidden": [{"title": f.title, "sql": f.sql, "refusal": f.refusal} for f in FORBIDDEN]}

@@ -1,0 +1,98 @@
+"""Whether the files of a profile or config are in order, and the coordinator can be reached with them."""
+
+import socket
+import ssl
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from cotally.v1.refusals import Misconfigured
+
+from .findings import CREDENTIALS, UNREACHABLE, Finding, fail, ok, warn
+
+FILES: Final = ("ca", "certificate", "key", "signing_key")
+SOON: Final = 30  # days before the end of a certificate from which to say so
+_PATIENCE: Final = 5.0  # seconds
+_RENEW: Final = "ask the federation's CA for a new certificate"
+
+
+def check(path: Path, now: datetime | None = None) -> list[Finding]:
+    """Findings on the profile.toml, node.toml or keyholder.toml at *path*; later ones need earlier ones."""
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        return [fail("profile", f"{path}: {error.strerror}", "check the path, or COTALLY_PROFILE")]
+    except ValueError as error:
+        return [fail("profile", f"{path}: this is not TOML: {error}", f"mend {path}")]
+    if wrong := [key for key in ("coordinator", *FILES) if not isinstance(table.get(key), str)]:
+        return [fail("profile", f"{path}: `{wrong[0]}` is missing or no text", f"mend {path}")]
+    files = {key: path.parent / table[key] for key in FILES}
+    own = certificate(files, now or datetime.now(UTC))
+    findings = [ok("profile", str(path)), private(files["signing_key"]), own]
+    return [*findings, coordinator(table["coordinator"], files)] if own.verdict != "fail" else findings
+
+
+def private(path: Path) -> Finding:
+    """The signing key's file and its mode."""
+    from cotally.server.rpc import credentials  # late: gRPC may be what is broken
+    try:
+        credentials.read_private(path)
+    except Misconfigured as error:
+        return fail("signing key", error.message, f"chmod 600 {path}", CREDENTIALS)
+    return ok("signing key", f"{path}, for its owner only")
+
+
+def certificate(files: Mapping[str, Path], now: datetime) -> Finding:
+    """Certificate, key and CA: whether they fit each other, and for how many days they last."""
+    from cotally.server.rpc import credentials
+    try:
+        loaded = credentials.load(files["ca"], files["certificate"], files["key"], clock=lambda: now)
+    except Misconfigured as error:
+        return fail("certificate", error.message, _RENEW, CREDENTIALS)
+    days = (loaded.certificate.not_valid_after_utc - now).days
+    said = f"{files['certificate']}, valid for {days} more days"
+    return ok("certificate", said) if days > SOON else warn("certificate", said, _RENEW)
+
+
+def coordinator(address: str, files: Mapping[str, Path]) -> Finding:
+    """Whether a coordinator of this federation answers at *address*, step by step as a call would go."""
+    from cotally.server.rpc.address import parse_address
+    try:
+        where = parse_address(address)
+    except Misconfigured as error:
+        return fail("coordinator", error.message, "mend `coordinator`")
+    try:
+        line = socket.create_connection((where.host, where.port), timeout=_PATIENCE)
+    except OSError as error:
+        return fail("coordinator", f"{address} cannot be reached: {error.strerror or error}",
+                    "ask whether the coordinator runs, and whether a firewall lets you dial out", UNREACHABLE)
+    with line:
+        try:
+            return _handshake(line, where.host, address, files)
+        except ssl.SSLError as error:
+            reason = getattr(error, "verify_message", "") or error.reason or "no TLS"
+            return fail("coordinator", f"{address} is not this federation's: {reason}",
+                        "compare `coordinator` and `ca` with what the federation gave you", CREDENTIALS)
+        except OSError as error:
+            return fail("coordinator", f"{address} hung up: {error.strerror or error}",
+                        "the coordinator's log says why", UNREACHABLE)
+
+
+def _handshake(line: socket.socket, host: str, address: str, files: Mapping[str, Path]) -> Finding:
+    """Mutual TLS, then the first bytes: a certificate that is not liked is refused only after it."""
+    context = ssl.create_default_context(cafile=str(files["ca"]))
+    context.load_cert_chain(str(files["certificate"]), str(files["key"]))
+    context.set_alpn_protocols(["h2"])
+    with context.wrap_socket(line, server_hostname=host) as secure:
+        if not secure.recv(1):
+            return fail("coordinator", f"{address} does not accept this certificate", _RENEW, CREDENTIALS)
+        return _lasts(address, secure.getpeercert() or {})
+
+
+def _lasts(address: str, theirs: Mapping[str, Any]) -> Finding:
+    days = int((ssl.cert_time_to_seconds(theirs["notAfter"]) - datetime.now(UTC).timestamp()) // 86_400)
+    said = f"{address} answers; its certificate is valid for {days} more days"
+    return ok("coordinator", said) if days > SOON else warn(
+        "coordinator", said, "tell the coordinator's operator")
