@@ -102,7 +102,7 @@ def _write(table: Table, source: Path, partial: Path, spill: Path) -> SnapshotRe
         with locked([file, target], spill) as connection:
             connection.execute(
                 f"COPY (SELECT {out} FROM {reader}) TO $target"  # noqa: S608
-                " (FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false)",
+                " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 40960, USE_TMP_FILE false)",
                 {"file": escaped(file), "target": str(target)},
             )
             counted = connection.execute(

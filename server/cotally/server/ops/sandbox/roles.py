@@ -22,6 +22,7 @@ from cotally.server.ops.spec import Spec
 from .watchdog import Watchdog, send
 
 READY_S: Final = 600.0
+REPORT_S: Final = 10.0  # how often to say what is awaited
 GRACE_S: Final = 10.0
 _POLL_S: Final = 0.02
 _TAIL_LINES: Final = 5
@@ -86,7 +87,7 @@ class Roles:
         folders.set_value(coordinator.config, "listen", LOOPBACK)
         progress("starting the coordinator")
         self._spawn(coordinator)
-        self._await([coordinator], "address")
+        self._await([coordinator], "address", progress)
         self.address = (coordinator.state / "address").read_text("utf-8").strip()
         folders.set_value(coordinator.config, "listen", self.address)  # a restart finds its members again
         for role in others:
@@ -94,7 +95,7 @@ class Roles:
         progress(f"starting {len(others)} members at {self.address}")
         for role in others:
             self._spawn(role)
-        self._await(self._roles, "ready")
+        self._await(self._roles, "ready", progress)
 
     def describe(self) -> list[dict[str, object]]:
         """One entry per role for sandbox.json; members dial out and have no port."""
@@ -140,8 +141,8 @@ class Roles:
         self._running[role] = process
         self._watchdog.watch(process.pid)
 
-    def _await(self, roles: Sequence[Role], file: str) -> None:
-        deadline = time.monotonic() + READY_S
+    def _await(self, roles: Sequence[Role], file: str, progress: Callable[[str], None]) -> None:
+        begin = told = time.monotonic()
         waiting = list(roles)
         while waiting:
             for role, process in self._running.items():
@@ -149,9 +150,12 @@ class Roles:
                     raise SandboxFailed(f"{role} ended with status {process.returncode} before it was ready: "
                                         f"{last_words(role.log)}")
             waiting = [r for r in waiting if not _says(r.state / file)]
-            if waiting and time.monotonic() > deadline:
+            if waiting and time.monotonic() > begin + READY_S:
                 raise SandboxFailed(
                     f"{waiting[0]} was not ready after {READY_S:.0f} s; see {waiting[0].log}")
+            if waiting and time.monotonic() > told + REPORT_S:
+                told = time.monotonic()
+                progress(f"still waiting for {', '.join(map(str, waiting))}")
             self._pulse()
             time.sleep(_POLL_S if waiting else 0)
 
@@ -165,14 +169,16 @@ def _says(file: Path) -> bool:
 
 
 def last_words(log: Path) -> str:
-    """What a role said last: the sentence of its last log line, or its last lines as they are."""
+    """Why a role ended: the sentence or place of its last logged error, or else its last lines as they are."""
     lines = log.read_text("utf-8", errors="replace").splitlines() if log.exists() else []
     for line in reversed(lines):
         try:
             entry = json.loads(line)
         except json.JSONDecodeError:
             continue
-        if isinstance(entry, dict) and isinstance(message := entry.get("message"), str) and message:
-            return message
+        if isinstance(entry, dict) and entry.get("level") == "error":
+            if message := entry.get("message"):
+                return str(message)
+            return f"{entry.get('event')} ({entry.get('exception', 'no exception')}); see {log}"
     said = " / ".join(line.strip() for line in lines[-_TAIL_LINES:] if line.strip())
     return said or f"it said nothing; see {log}"

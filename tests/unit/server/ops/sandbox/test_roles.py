@@ -23,7 +23,7 @@ state = config.parent / "state"
 state.mkdir(exist_ok=True)
 if values["behaviour"] == "dies":
     print("noise", file=sys.stderr)
-    print(json.dumps({"event": "stopped", "message": "the data file vanished"}), file=sys.stderr)
+    print(json.dumps({"level": "error", "message": "the data file vanished"}), file=sys.stderr)
     sys.exit(3)
 if values["behaviour"] == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -125,8 +125,11 @@ def test_an_early_death_is_told_in_the_roles_own_words(make: Make) -> None:
 
 def test_a_role_that_never_gets_ready_is_named(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cotally.server.ops.sandbox.roles.READY_S", 0.5)
+    monkeypatch.setattr("cotally.server.ops.sandbox.roles.REPORT_S", 0.2)
+    said: list[str] = []
     with pytest.raises(SandboxFailed, match="node north was not ready"):
-        make("hangs").start(lambda _: None)
+        make("hangs").start(said.append)
+    assert said[-1] == "still waiting for node north"
 
 
 def test_a_role_that_will_not_stop_is_killed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,5 +161,15 @@ def test_last_words_fall_back_to_plain_lines(tmp_path: Path) -> None:
     assert "said nothing" in last_words(log)
     log.write_text("Traceback\nValueError: no\n")
     assert last_words(log) == "Traceback / ValueError: no"
-    log.write_text(json.dumps({"message": "clear"}) + "\n" + json.dumps({"event": "later"}) + "\n")
-    assert last_words(log) == "clear"
+
+
+@pytest.mark.parametrize("entries, says", [
+    ([{"level": "error", "message": "clear"}, {"level": "info", "event": "stopped"}], "clear"),
+    ([{"level": "warning", "message": "a note"}, {"level": "error", "event": "internal_error",
+                                                   "exception": "TypeError"}], "internal_error (TypeError)"),
+    ([{"level": "error", "message": "first"}, {"level": "error", "message": "second"}], "second"),
+])
+def test_last_words_are_the_last_error(tmp_path: Path, entries: list[dict[str, str]], says: str) -> None:
+    log = tmp_path / "x.log"
+    log.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    assert last_words(log).startswith(says)
