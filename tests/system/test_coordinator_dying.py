@@ -1,4 +1,4 @@
-"""The coordinator stops in mid-round: the analyst's client goes on, the round too, and it is paid for once."""
+"""The coordinator stops in mid-round: client and round go on, and it is paid for once."""
 
 import signal
 

@@ -105,7 +105,7 @@ def test_one_that_withholds_is_named_and_suspended_and_the_round_stays_spent(par
         assert charges(before, federation.spent()) == dict.fromkeys(DEPARTMENTS, cost)
         dead = [e.dead for e in log_of(federation) if e.WhichOneof("leaf") == "dead"][-1]
         assert (dead.reason, list(dead.departments)) == (Refusal.WITHHELD, [VICTIM])
-        eventually(lambda: last_kind(federation, VICTIM) == "COMMIT", "its ledger learns that the round ended")
+        eventually(lambda: last_kind(federation, VICTIM) == "COMMIT", "its ledger learns of the end")
         assert con.sql(COUNT).run().missing == (VICTIM,)
 
 

@@ -13,7 +13,6 @@ from .answer import print_release
 from .failures import Interrupted, Usage
 from .numbers import loss
 from .output import CSV, JSON, TABLE, add_output, add_profile, print_json, print_lines
-from .progress import watcher
 
 if TYPE_CHECKING:
     from ..connection import Ask, Connection
@@ -117,6 +116,7 @@ def _read(sql: str) -> str:
 
 
 def _run(ask: "Ask", people: bool) -> "Release":
+    from .progress import watcher
     with watcher(people) as watch:
         try:
             return ask.run(watch)

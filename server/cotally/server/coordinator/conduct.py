@@ -28,6 +28,7 @@ from .session import Round
 from .witnessing import Witnessing
 
 _Step = analyst_pb2.Step
+RETURN_MS = 6_000  # after a restart, members get this long to come back before a deadline counts
 
 
 class Live:
@@ -62,6 +63,7 @@ class Conductor:
         self._live: dict[bytes, Live] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._decrypting = Decrypting(board)
+        self._patient_until_ms = 0  # no deadline counts before
 
     # Steps 1 to 3
 
@@ -77,19 +79,23 @@ class Conductor:
         now = self._now_ms()
         if envelope.body.expires_ms < now:
             raise Refused(Refusal.EXPIRED, "the question has expired; ask it again")
-        self._witnessing.require_quorum()
         admission = self._gate.admit(envelope.body.query, envelope.body.analyst)
+        self._witnessing.require_quorum()
         announced = announcements.announce(
             self._federation, envelope, admission.priced, admission.participants,
             self._random_bytes(announcements.NONCE_BYTES), now, self._key)
         round_ = Round(self._federation, announced)
         self._rounds.open(round_)
+        plan = admission.priced.plan
+        for node in admission.participants:  # so that two questions at once do not spend one rest twice
+            self._board.note_spent(node, plan.population, plan.pico_rho)
         self._audit.append(log_pb2.LogEntry(announcement=log_pb2.AnnouncementLeaf(round=round_.id)))
         self._start(round_)
         return round_.id
 
     def resume(self) -> None:
-        """Go on with the rounds that a stop interrupted."""
+        """Go on with the rounds that a stop interrupted; their members come back a little later."""
+        self._patient_until_ms = self._now_ms() + RETURN_MS
         for round_ in self._rounds.unfinished(self._federation):
             self._log.event("round_resumed", round=round_.id)
             self._start(round_)
@@ -129,8 +135,6 @@ class Conductor:
         live.round.commit(commitment)
         if fresh:
             self._rounds.keep(live.round.id, Part.COMMITMENT, node, commitment)
-            plan = live.round.priced.plan
-            self._board.note_spent(node, plan.population, plan.pico_rho)
             live.progress.step(_Step.STEP_COMMITTED, node, len(live.round.commitments),
                                len(live.round.participants))
             live.bell.set()
@@ -172,6 +176,11 @@ class Conductor:
             live.bell.set()
         live.progress.step(_Step.STEP_DECRYPTED, holder, len(live.round.partials),
                            self._federation.policy.threshold)
+
+    def left(self) -> None:
+        """Somebody's line ended: whoever awaits an answer may have to ask another."""
+        for live in self._live.values():
+            live.bell.set()
 
     def _of(self, round_: bytes) -> Live:
         live = self._live.get(round_)
@@ -277,6 +286,7 @@ class Conductor:
 
     async def _until(self, live: Live, done: Callable[[], bool], deadline_ms: int) -> None:
         """Wait for *done*, looking again whenever a party answers, but not past the deadline."""
+        deadline_ms = max(deadline_ms, self._patient_until_ms)
         while not done() and (left := self._remaining(deadline_ms)) > 0:
             live.bell.clear()
             try:

@@ -38,6 +38,7 @@ class Decrypting:
                 raise Refused(Refusal.TOO_FEW_KEY_HOLDERS,
                               f"{len(round_.partials)} of {threshold} key holders answered in time")
             awaited -= set(round_.partials) | set(refusing)
+            awaited &= set(self._board.connected(roster_pb2.ROLE_KEY_HOLDER))  # the others asked in vain
             free = [n for n in self._in_turn(tries)
                     if n not in awaited and n not in refusing and n not in round_.partials]
             for name in free[:threshold - len(round_.partials) - len(awaited)]:

@@ -1,6 +1,5 @@
 """`cotally coordinator run CONFIG`: wiring."""
 
-import argparse
 import asyncio
 import os
 import time
@@ -10,8 +9,9 @@ import grpc.aio
 
 from cotally.server.audit import log as audit_log
 from cotally.server.audit.follower import Follower, genesis
-from cotally.server.rpc import credentials, lifetime
+from cotally.server.rpc import credentials
 from cotally.server.rpc.logs import Log
+from cotally.server.rpc.running import Ready, RunCommand
 from cotally.server.rpc.server import serve
 from cotally.server.settings import config, party
 from cotally.server.store.database import open_database
@@ -32,23 +32,7 @@ from .service import KeyHolderService, NodeService
 from .witnessing import Witnessing
 
 
-class Run:
-    """`cotally coordinator run`."""
-
-    name = "run"
-    help = "run the federation's bulletin board, until interrupted"
-
-    def configure(self, parser: argparse.ArgumentParser) -> None:
-        """Declare CONFIG."""
-        parser.add_argument("config", type=Path,
-                            help="coordinator.toml, as `cotally federation init` writes it")
-
-    def run(self, args: argparse.Namespace) -> int:
-        """Serve until a signal comes; return the exit code."""
-        return lifetime.run(_serve(args.config, log := Log("coordinator", "coordinator")), log)
-
-
-async def _serve(path: Path, log: Log) -> None:
+async def _serve(path: Path, log: Log, ready: Ready) -> None:
     settings = config.coordinator(path)
     common = settings.common
     us = party.load(common, roster_pb2.ROLE_COORDINATOR)
@@ -74,14 +58,15 @@ async def _serve(path: Path, log: Log) -> None:
         audit_pb2_grpc.add_AuditServicer_to_server(
             AuditService(us.federation, audit, witnessing), server)
 
+    conductor.resume()  # before anybody can ask for a round that is not alive yet
     serving = await serve(settings.listen, tls, register, log)
-    conductor.resume()
     party.write(us.state / "address", str(serving.address))
-    us.ready()
+    us.ready(ready)
     try:
         await asyncio.Event().wait()
     finally:
         await serving.stop()
 
 
-run_command = Run()
+run_command = RunCommand(
+    "coordinator", "coordinator.toml", "run the federation's bulletin board, until interrupted", _serve)

@@ -60,13 +60,14 @@ class Listening:
         line = self.board.join(member, request.log_size)
         self.log.event("joined", peer=member.name, size=request.log_size)
         try:
-            self.witnessing.catch_up(line)
+            self.witnessing.greet(line)
             self.conductor.replay_to(line)
             async for work in line.work():
                 for frame in split(work):
                     yield frame
         finally:
             self.board.leave(line)
+            self.conductor.left()
             self.log.event("left", peer=member.name)
 
     async def Decline(  # noqa: N802

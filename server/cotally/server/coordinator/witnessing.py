@@ -67,6 +67,16 @@ class Witnessing:
         while line.log_size < size:
             self._post(line, min(size, line.log_size + ENTRIES_PER_GROWTH))
 
+    def greet(self, line: Line) -> None:
+        """Post at least one growth to a fresh *line*, an empty one where it knows everything.
+
+        It tells the line that it is heard, and asks for its cosignature where one is collected now.
+        """
+        before = line.log_size
+        self.catch_up(line)
+        if line.log_size == before:
+            self._post(line, before)
+
     def spread(self) -> None:
         """Let everybody know what was logged, without waiting for cosignatures."""
         for line in self._board.lines():

@@ -1,14 +1,14 @@
 """`cotally keyholder run CONFIG`: wiring."""
 
-import argparse
 import getpass
 import sys
 from pathlib import Path
 
 from cotally.server.audit import follower_store
 from cotally.server.crypto import ceremony, sharefile
-from cotally.server.rpc import channel, credentials, lifetime
+from cotally.server.rpc import channel, credentials
 from cotally.server.rpc.logs import Log
+from cotally.server.rpc.running import Ready, RunCommand
 from cotally.server.settings import config, party
 from cotally.server.store.database import open_database
 from cotally.v1 import roster_pb2
@@ -19,23 +19,7 @@ from .service import KeyHolderService
 from .session import KeyHolderSession
 
 
-class Run:
-    """`cotally keyholder run`."""
-
-    name = "run"
-    help = "run one key holder, until interrupted"
-
-    def configure(self, parser: argparse.ArgumentParser) -> None:
-        """Declare CONFIG."""
-        parser.add_argument("config", type=Path,
-                            help="keyholder.toml, as `cotally federation init` writes it")
-
-    def run(self, args: argparse.Namespace) -> int:
-        """Serve until a signal comes; return the exit code."""
-        return lifetime.run(_serve(args.config, log := Log("keyholder", args.config.parent.name)), log)
-
-
-async def _serve(path: Path, log: Log) -> None:
+async def _serve(path: Path, log: Log, ready: Ready) -> None:
     settings = config.keyholder(path)
     common = settings.common
     us = party.load(common, roster_pb2.ROLE_KEY_HOLDER)
@@ -48,7 +32,8 @@ async def _serve(path: Path, log: Log) -> None:
                                Decryptions(us.state / "decryptions.db"),
                                followers.load(us.federation.charter))
     async with channel.connect(settings.coordinator, tls) as line:
-        await KeyHolderService(session, followers, log).serve(line, settings.coordinator, tls, us.ready)
+        service = KeyHolderService(session, followers, log)
+        await service.serve(line, settings.coordinator, tls, lambda: us.ready(ready))
 
 
 def _passphrase(settings: config.KeyHolderConfig) -> bytes:
@@ -59,4 +44,4 @@ def _passphrase(settings: config.KeyHolderConfig) -> bytes:
     return getpass.getpass(f"passphrase of {settings.share}: ").encode()
 
 
-run_command = Run()
+run_command = RunCommand("keyholder", "keyholder.toml", "run one key holder, until interrupted", _serve)

@@ -42,14 +42,23 @@ class KeyHolderService:
             limit=EVIDENCE_BYTES)
         async for item in work:
             ready()
-            match item.WhichOneof("work"):
-                case "growth":
-                    await self._cosign(item.growth, stub)
-                case "evidence":
-                    evidence = item.evidence
-                    desk.start(round_id(evidence.announcement), partial(self._decrypt, evidence, stub))
-                case _:
-                    self._log.debug("ignored")
+            try:
+                await self._handle(item, stub, desk)
+            except grpc.RpcError:
+                self._log.debug("not_delivered")  # the stream breaks too, and is dialled again
+            except Exception as error:  # one bad piece of work does not end a key holder
+                self._log.exception("work_failed", error)
+
+    async def _handle(self, item: work_pb2.KeyHolderWork,
+                      stub: "keyholder_pb2_grpc.KeyHoldersAsyncStub", desk: Desk) -> None:
+        match item.WhichOneof("work"):
+            case "growth":
+                await self._cosign(item.growth, stub)
+            case "evidence":
+                evidence = item.evidence
+                desk.start(round_id(evidence.announcement), partial(self._decrypt, evidence, stub))
+            case _:
+                self._log.debug("ignored")
 
     async def _cosign(self, growth: work_pb2.Growth,
                       stub: "keyholder_pb2_grpc.KeyHoldersAsyncStub") -> None:

@@ -1,6 +1,5 @@
 """`cotally node run CONFIG`: wiring."""
 
-import argparse
 import asyncio
 import os
 from pathlib import Path
@@ -12,8 +11,9 @@ from cotally.server.dp.accounting import rho_from_epsilon
 from cotally.server.engines.duckdb.engine import DuckDB
 from cotally.server.ledger import ledger as ledgers
 from cotally.server.model.plan import PICO
-from cotally.server.rpc import channel, credentials, lifetime
+from cotally.server.rpc import channel, credentials
 from cotally.server.rpc.logs import Log
+from cotally.server.rpc.running import Ready, RunCommand
 from cotally.server.settings import config, party
 from cotally.server.store.database import open_database
 from cotally.v1 import query_pb2, roster_pb2
@@ -25,22 +25,7 @@ from .service import NodeService
 from .session import NodeSession
 
 
-class Run:
-    """`cotally node run`."""
-
-    name = "run"
-    help = "run a department's node beside its data, until interrupted"
-
-    def configure(self, parser: argparse.ArgumentParser) -> None:
-        """Declare CONFIG."""
-        parser.add_argument("config", type=Path, help="node.toml, as `cotally federation init` writes it")
-
-    def run(self, args: argparse.Namespace) -> int:
-        """Serve until a signal comes; return the exit code."""
-        return lifetime.run(_serve(args.config, log := Log("node", args.config.parent.name)), log)
-
-
-async def _serve(path: Path, log: Log) -> None:
+async def _serve(path: Path, log: Log, ready: Ready) -> None:
     settings = config.node(path)
     common = settings.common
     us = party.load(common, roster_pb2.ROLE_NODE)
@@ -59,7 +44,7 @@ async def _serve(path: Path, log: Log) -> None:
     await asyncio.to_thread(measuring.rehearse, DuckDB)
     service = NodeService(session, ledger, followers, measuring, tables, log)
     async with channel.connect(settings.coordinator, tls) as line:
-        await service.serve(line, settings.coordinator, tls, us.ready)
+        await service.serve(line, settings.coordinator, tls, lambda: us.ready(ready))
 
 
 def _budgets(settings: config.NodeConfig, us: party.Party) -> dict[str, int]:
@@ -99,4 +84,5 @@ def _grants(folder: Path) -> list[query_pb2.SignedGrant]:
                             "`cotally node grant`") from None
 
 
-run_command = Run()
+run_command = RunCommand(
+    "node", "node.toml", "run a department's node beside its data, until interrupted", _serve)

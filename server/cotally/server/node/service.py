@@ -41,7 +41,7 @@ class NodeService:
                     ready: Callable[[], None]) -> None:
         """Listen for work, for ever."""
         stub = node_pb2_grpc.NodesStub(channel)
-        desk = Desk(stub.Decline, self._ledger.status, address, self._log)
+        desks = [Desk(stub.Decline, self._ledger.status, address, self._log) for _ in range(2)]
         hello = make_hello(self._session.federation.charter, self._session.name)
         work = keep_listening(
             lambda: stub.Listen(work_pb2.ListenRequest(
@@ -49,17 +49,26 @@ class NodeService:
             work_pb2.NodeWork, address=address, credentials=credentials, log=self._log)
         async for item in work:
             ready()
-            await self._handle(item, stub, desk)
+            try:
+                await self._handle(item, stub, *desks)
+            except grpc.RpcError:
+                self._log.debug("not_delivered")  # the stream breaks too, and is dialled again
+            except Refused as refused:
+                self._log.error("work_refused", refusal=refused.refusal, message=refused.message)
+            except Exception as error:  # one bad piece of work does not end a department
+                self._log.exception("work_failed", error)
 
     async def _handle(self, item: work_pb2.NodeWork, stub: "node_pb2_grpc.NodesAsyncStub",
-                      desk: Desk) -> None:
+                      committing: Desk, revealing: Desk) -> None:
         match item.WhichOneof("work"):
             case "growth":
                 await self._cosign(item.growth, stub)
             case "announcement":
-                desk.start(round_id(item.announcement), partial(self._take_part, item.announcement, stub))
+                announced = item.announcement
+                committing.start(round_id(announced), partial(self._take_part, announced, stub))
             case "frozen":
-                desk.start(item.frozen.body.round, partial(self._reveal, item.frozen, stub))
+                # A desk of its own: the answer to our Commit may still be on its way.
+                revealing.start(item.frozen.body.round, partial(self._reveal, item.frozen, stub))
             case _:
                 self._log.debug("ignored")
 

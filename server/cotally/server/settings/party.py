@@ -1,6 +1,7 @@
 """A role's own identity, loaded from the files that its configuration names."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,9 +23,12 @@ class Party:
     signing: SigningKey
     state: Path
 
-    def ready(self) -> None:
-        """Tell whoever started us that we serve: `state/ready` holds our process id."""
-        write(self.state / "ready", str(os.getpid()))
+    def ready(self, say: Callable[[], None]) -> None:
+        """Tell whoever started us that we serve, once: `state/ready` holds our process id."""
+        path = self.state / "ready"
+        if not path.exists():
+            write(path, str(os.getpid()))
+            say()
 
 
 def load(common: Common, role: "roster_pb2.Role.ValueType") -> Party:

@@ -1,14 +1,16 @@
 """The whole log against a witnessed checkpoint, for auditors."""
 
+import base64
 from collections.abc import Callable
 
 import pytest
 
 from cotally.client.verify.checkpoint import parse, quorum
-from cotally.client.verify.log import verify_log
+from cotally.client.verify.log import entry_hash, verify_log
+from cotally.client.verify.merkle import root
 from cotally.v1 import log_pb2
 from cotally.v1.refusals import Refused
-from tests.fixtures.bundle import NODES, Round, opening_entries
+from tests.fixtures.bundle import HOLDERS, NODES, Round, opening_entries, private_key
 
 Entries = list[log_pb2.LogEntry]
 
@@ -37,6 +39,37 @@ def test_a_rewritten_log_is_refused(rewrite: Callable[[Entries], object]) -> Non
     rewrite(entries)
     with pytest.raises(Refused):
         verify_log(bundle.charter, fingerprint, entries, bundle.checkpoint)
+
+
+def witness(entries: Entries, size: int) -> log_pb2.WitnessedCheckpoint:
+    """Return a checkpoint over *entries* that states *size*, signed by everybody: all are hostile."""
+    top = base64.b64encode(root(map(entry_hash, entries))).decode()
+    text = f"cotally/test\n{size}\n{top}\n"
+    data = b"cotally cosignature v1\n" + text.encode()
+    return log_pb2.WitnessedCheckpoint(
+        checkpoint=log_pb2.Checkpoint(text=text, signature=private_key("board").sign(text.encode())),
+        cosignatures=[log_pb2.Cosignature(witness=name, signature=private_key(name).sign(data))
+                      for name in sorted(NODES + HOLDERS)])
+
+
+def foreign_genesis(entries: Entries) -> Entries:
+    entries[0].genesis.catalog = bytes(32)
+    return entries
+
+
+@pytest.mark.parametrize("rewrite, size, sentence", [
+    (lambda entries: entries, 4, "speaks of 4"),
+    (lambda entries: [], 0, "does not begin with a genesis"),
+    (lambda entries: entries[1:], 2, "does not begin with a genesis"),
+    (foreign_genesis, 3, "another federation's genesis"),
+])
+def test_even_a_witnessed_log_has_to_make_sense(
+    rewrite: Callable[[Entries], Entries], size: int, sentence: str,
+) -> None:
+    bundle, fingerprint, entries = log()
+    entries = rewrite(entries)
+    with pytest.raises(Refused, match=sentence):
+        verify_log(bundle.charter, fingerprint, entries, witness(entries, size))
 
 
 def test_a_log_of_another_roster_or_too_few_witnesses_is_refused() -> None:

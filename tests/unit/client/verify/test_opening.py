@@ -8,8 +8,12 @@ import pytest
 from gmpy2 import mpz
 
 from cotally.client.verify.opening import Key, check_equality, combine, frame, unpack
+from cotally.server.crypto import equality_proof, threshold
+from cotally.server.crypto.ciphertexts import to_bytes
+from cotally.server.crypto.keys import KeyShare
 from cotally.v1 import roster_pb2, round_pb2
 from cotally.v1.refusals import Refusal, Refused
+from tests.fixtures.keys import small_dealt
 
 VECTORS = json.loads((Path(__file__).parents[3] / "vectors" / "crypto.json").read_text())
 
@@ -55,6 +59,59 @@ def test_equality_proofs_get_their_stated_verdict(case: dict[str, Any]) -> None:
         return True
 
     assert verdict() == case["valid"]
+
+
+PRODUCTS = tuple(int(value, 16) for value in VECTORS["products"])
+
+
+def forged(secret_of_proof: int, secret_of_partials: int, lift: int, longer: int) -> tuple[bytes, Any]:
+    """Return partials and a proof whose prover chose his exponents, and made his numbers longer."""
+    public, share = small_dealt().public, small_dealt().shares[0]
+    square = public.modulus_squared
+    parts = threshold.partial(public, KeyShare(1, share.secret + secret_of_partials), PRODUCTS)
+    c, p = equality_proof.aggregate(public, 1, b"context", PRODUCTS, parts)
+    nonce = 1 << equality_proof.nonce_bits(public) - 1 + longer
+    on_base = pow(public.base, nonce, square) + lift * square
+    on_product = pow(c, 4 * nonce, square)
+    e = equality_proof.derive_challenge(public, 1, b"context", c, p, on_base, on_product)
+    response = nonce + e * public.delta * (share.secret + secret_of_proof)
+    proof = round_pb2.EqualityProof(
+        on_base=data(f"{on_base:x}"), on_product=data(f"{on_product:x}"), response=data(f"{response:x}"))
+    return to_bytes(parts, public), proof
+
+
+@pytest.mark.parametrize("choices, accepted", [
+    ((0, 0, 0, 0), True),
+    ((1, 1, 0, 0), False),     # a share that the public key does not know: only v^z tells
+    ((0, 1, 0, 0), False),     # the right share, but not on the products: only (C^4)^z tells
+    ((0, 0, 1, 0), False),     # a number out of range, hashed as such
+    ((0, 0, 0, 4000), False),  # a response that would take for ever
+])
+def test_a_forger_who_makes_his_own_proof_is_refused(
+    choices: tuple[int, int, int, int], accepted: bool,
+) -> None:
+    partials, proof = forged(*choices)
+    products = to_bytes(PRODUCTS, small_dealt().public)
+    if accepted:
+        assert len(check_equality(key(), 1, b"context", products, partials, 3, proof, "holder-1")) == 3
+    else:
+        with pytest.raises(Refused, match="'holder-1' does not verify") as caught:
+            check_equality(key(), 1, b"context", products, partials, 3, proof, "holder-1")
+        assert caught.value.refusal == Refusal.BAD_PROOF
+
+
+@pytest.mark.parametrize("change", [
+    {"modulus": b"\x0f"}, {"modulus": bytes(128)}, {"threshold": 4}, {"threshold": 0}, {"key_holders": 4},
+    {"base": b""}, {"base": b"\x01"}, {"base": b"\xff" * 257},
+])
+def test_a_public_key_has_a_form(change: dict[str, Any]) -> None:
+    public = VECTORS["public_key"]
+    values: dict[str, Any] = {
+        "modulus": data(public["modulus"]), "key_holders": 3, "threshold": 2, "base": data(public["base"]),
+        "verification": [data(v) for v in public["verification"]]}
+    Key.of(roster_pb2.PublicKey(**values))
+    with pytest.raises(Refused):
+        Key.of(roster_pb2.PublicKey(**(values | change)))
 
 
 @pytest.mark.parametrize("case", VECTORS["combine_cases"], ids=lambda case: case["name"])

@@ -70,7 +70,7 @@ def test_results_that_outgrow_memory_spill(tmp_path: Path, allowed: Path) -> Non
         limit, threads = connection.execute(
             "SELECT current_setting('memory_limit'), current_setting('threads')"
         ).fetchall()[0]
-        assert (limit, threads) == ("128.0 MiB", 2)
+        assert (limit, threads) == ("96.0 MiB", 2)
         assert connection.execute(f"SELECT count(*) FROM ({groups})", {"p": escaped(allowed)}).fetchone() == (
             2_400_000,
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 from sqlglot import exp
 
-MEMORY_LIMIT = "128MiB"  # of DuckDB's buffers; the rest of a node's 250 MB is Python and libraries
+MEMORY_LIMIT = "96MiB"  # of DuckDB's buffers; the rest of a node's 250 MB is Python and libraries
 THREADS = 2
 
 

@@ -22,7 +22,7 @@ from cotally.server.ops.ceremony import member_folder
 from cotally.server.ops.spec import Spec, check_data, load_spec
 
 from .dealing import deal_apart
-from .guest import run_guest
+from .guest import check_guest, run_guest
 from .home import occupied, prepare, write_summary
 from .roles import Roles, SandboxFailed, roles_of
 from .signals import Signals, Stopped
@@ -65,6 +65,7 @@ class SandboxCommand:
 
 
 def _run(spec: Spec, kept: Path | None, argv: Sequence[str], signals: Signals) -> int:
+    check_guest(argv)
     with ExitStack() as stack:
         watchdog = Watchdog()
         stack.callback(watchdog.release)

@@ -1,11 +1,13 @@
 """Runs the command that a sandbox was made for, and passes on how it ended."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from .roles import SandboxFailed
 from .signals import Stopped
@@ -20,11 +22,13 @@ def run_guest(argv: Sequence[str], environment: Mapping[str, str], watchdog: Wat
     """Run *argv* to its end; return its exit status, 128 + n where signal n ended it.
 
     At a terminal it shares the sandbox's process group, so that it may read from the terminal and
-    hears Ctrl-C itself; elsewhere it leads a group of its own, which ends as a whole.
+    hears Ctrl-C itself; elsewhere it leads a group of its own, which ends as a whole. It finds this
+    very installation's `cotally` last on its PATH.
     """
     own_group = not sys.stdin.isatty()
     try:
-        process = subprocess.Popen(argv, env=os.environ | environment, process_group=0 if own_group else None)
+        process = subprocess.Popen(argv, env=os.environ | {"PATH": _path(), **environment},
+                                   process_group=0 if own_group else None)
     except OSError as reason:
         raise SandboxFailed(f"{argv[0]} cannot be run: {reason.strerror}") from None
     if own_group:
@@ -41,6 +45,16 @@ def run_guest(argv: Sequence[str], environment: Mapping[str, str], watchdog: Wat
             _end(process, signal.SIGTERM, own_group)
         watchdog.forget(process.pid)
     return process.returncode if process.returncode >= 0 else 128 - process.returncode
+
+
+def check_guest(argv: Sequence[str]) -> None:
+    """Raise SandboxFailed where nothing of that name can be run, before anything is started for it."""
+    if argv and shutil.which(argv[0], path=_path()) is None:
+        raise SandboxFailed(f"{argv[0]} cannot be run: there is no such command")
+
+
+def _path() -> str:
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)])
 
 
 def _end(process: subprocess.Popen[bytes], number: signal.Signals, own_group: bool) -> None:

@@ -45,7 +45,7 @@ class Role:
     log: Path
 
     def __str__(self) -> str:
-        return self.role if self.role == self.name else f"{self.role} {self.name}"
+        return self.name if self.name.startswith(self.role) else f"{self.role} {self.name}"
 
     @property
     def state(self) -> Path:
@@ -169,7 +169,7 @@ def _says(file: Path) -> bool:
 
 
 def last_words(log: Path) -> str:
-    """Why a role ended: the sentence or place of its last logged error, or else its last lines as they are."""
+    """Why a role ended: the sentence of its last logged error, or else its last lines as they are."""
     lines = log.read_text("utf-8", errors="replace").splitlines() if log.exists() else []
     for line in reversed(lines):
         try:

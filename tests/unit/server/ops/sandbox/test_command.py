@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cotally.server.ops.sandbox.command import command
-from cotally.server.ops.sandbox.guest import run_guest
+from cotally.server.ops.sandbox.guest import check_guest, run_guest
 from cotally.server.ops.sandbox.home import occupied, prepare
 from cotally.server.ops.sandbox.roles import SandboxFailed
 from cotally.server.ops.sandbox.signals import Signals, Stopped
@@ -166,6 +166,7 @@ def guest(watchdog: Watchdog, code: str, pulse: Callable[[], None] = lambda: Non
     ("raise SystemExit(7)", 7),
     ("import os; os.kill(os.getpid(), 9)", 137),
     ("import os; raise SystemExit(os.environ['COTALLY_PROFILE'] != '/p')", 0),
+    ("import os, sys; raise SystemExit(os.path.dirname(sys.executable) not in os.environ['PATH'])", 0),
 ])
 def test_the_guests_status_is_passed_on(watchdog: Watchdog, code: str, status: int) -> None:
     assert guest(watchdog, code) == status
@@ -174,6 +175,10 @@ def test_the_guests_status_is_passed_on(watchdog: Watchdog, code: str, status: i
 def test_a_guest_that_does_not_exist(watchdog: Watchdog) -> None:
     with pytest.raises(SandboxFailed, match="no-such-command cannot be run"):
         run_guest(["no-such-command"], {}, watchdog, lambda: None)
+    with pytest.raises(SandboxFailed, match="no-such-command cannot be run"):
+        check_guest(["no-such-command", "x"])
+    check_guest([])
+    check_guest(["sh"])
 
 
 @pytest.mark.parametrize("code", [

@@ -1,0 +1,119 @@
+"""The other commands of an analyst: for people and for programs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cotally.client.cli.describe import example
+from cotally.client.release import Release
+from cotally.client.sql.parse import parse
+from cotally.v1 import catalog_pb2
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def objects(out: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_ls_shows_who_is_connected(run: Run) -> None:
+    _, out, _ = run("ls", "-o", "table")
+    assert "people" in out and "2 of 3" in out and "person (pid)" in out
+    assert "3 of 3 key holders connected, 2 are needed" in out
+    (table,) = objects(run("ls")[1])
+    assert table["connected"] == ["east", "north"] and table["departments"] == ["east", "north", "west"]
+    assert table["columns"] == ["income", "age", "sex", "area"] and table["unit"] == "pid"
+
+
+def test_describe_shows_bounds_codes_unit_and_an_example(run: Run, straw: Any) -> None:
+    _, out, _ = run("describe", "people", "-o", "table")
+    assert "privacy unit   person (pid)" in out and "f, m, and other" in out and "west (not connected)" in out
+    assert "at most 1 row in a group, and 1 group" in out
+    (table,) = objects(run("describe", "people")[1])
+    assert table["columns"][0] == {
+        "column": "income", "type": "integer", "lower": "0", "upper": "200", "resolution": None,
+        "codes": [], "other": False, "nullable": True}
+    status, _, err = run("describe", "peopel")
+    assert status == 2 and "did you mean people" in err
+    straw.charter.catalog.tables[0].unit_column = ""
+    try:
+        assert "row (event-level)" in run("describe", "people", "-o", "table")[1]
+    finally:
+        straw.charter.catalog.tables[0].unit_column = "pid"
+
+
+def test_the_example_is_a_question_that_can_be_asked(straw: Any) -> None:
+    assert parse(example(straw.catalog.tables[0]), straw.catalog).query.keys == ["sex"]
+    odd = catalog_pb2.Table(name="Größe", columns=[
+        catalog_pb2.Column(name="ID", type=catalog_pb2.COLUMN_TYPE_INTEGER, lower="0", upper="9")])
+    said = example(odd).replace('\\"', '"')  # as the shell would hand it over
+    assert parse(said, catalog_pb2.Catalog(tables=[odd])).query.table == "Größe"
+
+
+def test_codes_cannot_move_the_cursor(run: Run, straw: Any) -> None:
+    codes = straw.charter.catalog.tables[0].columns[2].codes
+    codes.append("\x1b[31m[bold]x")
+    try:
+        _, out, _ = run("describe", "people", "-o", "table")
+        assert "\x1b" not in out and "\ufffd[31m[bold]x" in out
+    finally:
+        codes.pop()
+
+
+def test_budget_shows_every_filter(run: Run) -> None:
+    _, out, _ = run("budget", "-o", "table")
+    assert "department" in out and "no limit" in out and "rho adds up" in out
+    east, residents, ann = objects(run("budget")[1])
+    assert east["left_rho"] == "0.96" and ann["left_rho"] == "0"
+    assert residents["budget_rho"] is None and residents["left_epsilon"] is None
+
+
+def test_a_release_is_saved_shown_and_verified_offline(run: Run, tmp_path: Path) -> None:
+    from tests.unit.client.cli.conftest import bundle
+    path, pin = tmp_path / "a.release", bundle()[1].hex()
+    _, out, _ = run("release", "save", "ab" * 32, path)
+    assert objects(out)[0]["bytes"] == path.stat().st_size
+    assert objects(run("release", "show", "ab" * 32)[1])[0]["rows"]
+    status, out, _ = run("release", "verify", path, "--roster", pin, "-o", "table")
+    assert status == 0 and out.count("✓") == 8 and "is genuine" in out
+    (answer,) = objects(run("release", "verify", path, "--roster", pin)[1])
+    assert answer["verified"] is True and len(answer["checks"]) == 8
+
+
+def test_a_release_that_was_altered_names_what_failed(run: Run, tmp_path: Path) -> None:
+    from tests.unit.client.cli.conftest import bundle
+    forged, pin = bundle()[0].__deepcopy__({}), bundle()[1].hex()
+    forged.release.body.totals[0] += 1
+    path = tmp_path / "b.release"
+    path.write_bytes(forged.SerializeToString())
+    status, out, err = run("release", "verify", path, "--roster", pin, "-o", "table")
+    assert status != 0 and "✓" not in out and "✗" in out
+    assert err.startswith(f"error: {path}: ") and "was altered" in err and "Traceback" not in err
+    status, _, err = run("release", "verify", path, "--roster", "00" * 32)
+    assert status == 8 and "pinned" in err
+    assert run("release", "verify", path, "--roster", "xyz")[0] == 3
+    assert run("release", "verify", tmp_path / "none", "--roster", pin)[0] == 3
+
+
+def test_audit_verify_prints_size_and_root(run: Run) -> None:
+    assert objects(run("audit", "verify")[1]) == [
+        {"federation": "test", "size": 42, "root": "ab" * 32, "verified": True}]
+    assert "42 entries, root abab" in run("audit", "verify", "-o", "table")[1]
+
+
+@pytest.mark.parametrize("argv", [("version",), ("--version",)])
+def test_version(run: Run, argv: tuple[str, ...]) -> None:
+    status, out, _ = run(*argv)
+    assert status == 0 and objects(out)[0]["protocol"] == 1
+
+
+def test_the_public_names_load_on_first_use() -> None:
+    import cotally.client as client
+    assert client.Release is Release
+    assert set(client.__all__) <= set(dir(client))
+    assert all(getattr(client, name) for name in client.__all__)
+    with pytest.raises(AttributeError, match="nothing_of_ours"):
+        _ = client.nothing_of_ours
