@@ -19,6 +19,7 @@ from typing import Any
 
 from cotally.client import connect
 from cotally.v1 import analyst_pb2
+from cotally.v1.refusals import Refused
 
 from . import processes, sockets
 
@@ -103,10 +104,15 @@ def measure(sandbox: Path, rounds: int, warm_up: int) -> None:
 
             moved, busy = sockets.moved(port), processes.cpu_seconds(pids)
             start = time.perf_counter()
-            release = question.run(note)
+            try:
+                release = question.run(note)
+            except Refused as refused:
+                _say({"refused": refused.message})
+                continue
             end = time.perf_counter()
-            if len(release.departments) != DEPARTMENTS or len(release.rows) != GROUPS:
-                raise SystemExit(f"round {number}: {len(release.departments)} departments in the release")
+            if release.missing:
+                _say({"refused": f"released without {', '.join(release.missing)}"})
+                continue
             after, spent = sockets.moved(port), processes.cpu_seconds(pids)
             if number >= warm_up:
                 _say({

@@ -22,14 +22,14 @@ def moved(port: int) -> int | None:
     byte counts once.
     """
     try:
-        return sum(_counters(port))
+        return sum(_counters(socket.AF_INET, port) + _counters(socket.AF_INET6, port))
     except OSError:
         return None
 
 
-def _counters(port: int) -> list[int]:
+def _counters(family: int, port: int) -> list[int]:
     # sport, dport, source, destination, interface, cookie: only the local port is asked for
-    request = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 1 << _INFO - 1, 0, _ALL_STATES)
+    request = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 1 << _INFO - 1, 0, _ALL_STATES)
     request += struct.pack("!HH", port, 0) + bytes(44)
     found = []
     with contextlib.closing(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG)) as line:

@@ -32,7 +32,7 @@ purposes = ["research"]
 _TABLE = """
 [[tables]]
 name = "{name}"
-population = "residents"
+population = "{population}"
 unit = "pid"
 max_people = 10000
 columns = [
@@ -47,7 +47,7 @@ name = "{name}"
 budget = {{ rho = {budget} }}
 data = {{ {data} }}
 """
-TABLES = ("people", "odd", "hollow")
+TABLES = {"people": "residents", "odd": "residents", "hollow": "ghosts"}  # and their populations
 HEADER = "pid,age,income,sex"
 
 # One row each that no declaration foresees; none of them may show to the analyst.
@@ -90,7 +90,7 @@ def spec_text() -> str:
         _DEPARTMENT.format(name=name, budget=BUDGET_RHO,
                            data=", ".join(f'{t} = "{name}-{t}.csv"' for t in TABLES))
         for name in DEPARTMENTS]
-    return _SPEC.format(tables="".join(_TABLE.format(name=t) for t in TABLES),
+    return _SPEC.format(tables="".join(_TABLE.format(name=t, population=p) for t, p in TABLES.items()),
                         departments="".join(departments))
 
 

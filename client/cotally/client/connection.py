@@ -134,7 +134,7 @@ class Connection:
         purpose = purpose or question.purpose or self.profile.purposes[0]
         return Ask(self, question.query, purpose)
 
-    # What it costs
+    # Prices and budgets
 
     def budget(self) -> "pd.DataFrame":
         """One row per filter: what it allows, what is spent and left, as rho and as epsilon at delta."""

@@ -1,4 +1,4 @@
-"""What a question would cost and how exact its answer would be, before anything is spent."""
+"""The price of a question and how exact its answer would be, before anything is spent."""
 
 from dataclasses import dataclass
 from textwrap import wrap

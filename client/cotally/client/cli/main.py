@@ -3,7 +3,7 @@
   1. The first word names a command: the client's own (`catalogue.OWN`), or one that another package
      announces as an entry point. Only that command's module is imported.
   2. The command declares its arguments and runs. Nothing it raises becomes a traceback.
-  3. The exit status is the contract's (`cotally.v1.refusals.EXIT_CODE`, and `failures`).
+  3. The exit status is the contract's (`cotally.v1.refusals.EXIT_CODE`, and `errors`).
 """
 
 import argparse
@@ -16,8 +16,8 @@ from typing import NoReturn
 
 from cotally.v1.commands import Command, mount
 
-from . import catalogue, failures, overview
-from .failures import Usage
+from . import catalogue, errors, overview
+from .errors import Usage
 from .output import default_output
 from .suggest import suggestion
 
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line *argv* (default: this process's); return the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     _survive_odd_terminals()
-    style = failures.Style(_wants_json(words))
+    style = errors.Style(_wants_json(words))
     try:
         try:
             status = _run(words, style)
@@ -54,10 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return leaving.code if isinstance(leaving.code, int) else 0
         return status
     except (Exception, KeyboardInterrupt) as error:
-        return failures.report(error, style)
+        return errors.report(error, style)
 
 
-def _run(words: list[str], style: failures.Style) -> int:
+def _run(words: list[str], style: errors.Style) -> int:
     name = words[0] if words else ""
     if name == "help":  # `cotally help query` is `cotally query --help`
         words = [*words[1:], "--help"]
@@ -99,7 +99,7 @@ def _resolve_output(name: str, args: argparse.Namespace) -> str | None:
 
 
 def _wants_json(words: Sequence[str]) -> bool:
-    """Whether a failure to understand *words* is told as JSON: what is known before they are parsed."""
+    """Whether it is told as JSON that *words* make no sense: what is known before they are parsed."""
     words = words[:words.index("--")] if "--" in words else words
     for word, following in pairwise([*words, ""]):
         if word in ("-o", "--output"):

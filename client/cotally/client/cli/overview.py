@@ -45,7 +45,7 @@ Every command explains itself, with an example: cotally COMMAND --help
 Analysts' commands print tables at a terminal and JSON (one object per line) elsewhere; -o chooses.
 Exit status: 0 ok, 1 internal, 2 query or usage, 3 config or spec, 4 refused by policy, 5 budget,
   6 too few departments, 7 unreachable or timed out, 8 credentials, 125 sandbox, 130 interrupted.
-With JSON, a failure is {"refusal": NAME, "message": TEXT} on standard error. NAME is a refusal of
+With JSON, an error is {"refusal": NAME, "message": TEXT} on standard error. NAME is a refusal of
   the contract, MISCONFIGURED for a config, spec or file that cannot be used, or INTERRUPTED.
 """
 

@@ -27,11 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--summary", type=Path, required=True)
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--kept", action="store_true")
+    parser.add_argument("--cotally", default="cotally", metavar="TEXT", help="how the command is typed")
     parser.add_argument("--quiet", action="store_true")
     args = parser.parse_args(argv)
     begun = time.monotonic()
     try:
-        home = Home(args.home, args.kept, args.home if args.kept else Path.cwd())
+        home = Home(args.home, args.kept, args.home if args.kept else Path.cwd(), args.cotally)
         seen = tour(Stage(quiet=args.quiet), script.load(args.script), profile.load(), home)
         seen["seconds"] = {"tour": round(time.monotonic() - begun, 2)}
         args.summary.write_text(json.dumps(seen, allow_nan=False), "utf-8")

@@ -1,8 +1,6 @@
 """The tour, act by act. Returns what it saw as plain values, for the summary."""
 
 import os
-import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,11 +26,12 @@ _QUESTION: Final = ("SELECT activity, AVG(visits) FROM residents GROUP BY activi
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where the federation lies, whether it stays there, and where keepsakes go."""
+    """Where spec and federation lie, whether they stay there, and where keepsakes go."""
 
     folder: Path
     kept: bool
     into: Path
+    cotally: str  # how the command is typed there
 
 
 def tour(stage: Stage, script: Script, profile: Profile, home: Home) -> dict[str, Any]:
@@ -53,7 +52,11 @@ def tour(stage: Stage, script: Script, profile: Profile, home: Home) -> dict[str
         seen["budgets"] = _budgets(stage, con.filters())
         stage.heading(f"{len(answers) + 5}  Believe nothing: verify it")
         seen["log"] = _log(stage, con)
-    seen |= _verified(stage, answers[0].release, profile.roster, home.into)
+    with _writable(home.into) as into:
+        seen["release"] = _verified(stage, answers[0].release, profile.roster, into)
+        seen["picture"] = _picture(stage, answers, into)
+        if into != home.into:  # and will be gone at once
+            seen["release"]["file"] = seen["picture"] = None
     stage.heading("What to try next")
     _next(stage, profile, home)
     return seen
@@ -125,30 +128,34 @@ def _log(stage: Stage, con: Connection) -> dict[str, Any]:
     return {"size": size, "root": root}
 
 
-def _verified(stage: Stage, release: Release, roster: bytes, wanted: Path) -> dict[str, Any]:
-    """Save *release*, verify it without the federation, forge it, draw it."""
-    with _writable(wanted) as into:
-        path = into / RELEASE
-        release.save(path)
-        size = path.stat().st_size
-        stage.say(f"The first answer is saved to {_short(path)} ({size:,} bytes) with its whole proof. We "
-                  "hang up, read it back, and check it with nothing but the roster's fingerprint:")
-        stage.gap()
-        checks = Release.load(path, roster).checks
-        for name, found in checks:
-            stage.tick(name, found)
-        forged = forge(path, roster)
-        stage.say("And with a single released number raised by one:")
-        stage.gap()
-        stage.cross(forged.refusal, forged.message)
-        picture = draw(release, release.statistics[-1], into)
-        if picture and into == wanted:
-            stage.say(f"A picture of it, with error bars, is in {_short(picture)}.")
-    lasting = into == wanted
-    return {"release": {"file": str(path) if lasting else None, "bytes": size,
-                        "checks": [{"check": name, "found": found} for name, found in checks],
-                        "forged": {"refusal": forged.refusal, "message": forged.message}},
-            "picture": str(picture) if picture and lasting else None}
+def _verified(stage: Stage, release: Release, roster: bytes, into: Path) -> dict[str, Any]:
+    """Save *release*, verify it without the federation, and see a forged copy refused."""
+    path = into / RELEASE
+    release.save(path)
+    size = path.stat().st_size
+    stage.say(f"The first answer is saved to {_short(path)} ({size:,} bytes) with its whole proof. Offline "
+              "now, we read it back and check it with nothing but the roster's fingerprint:")
+    stage.gap()
+    checks = Release.load(path, roster).checks
+    for name, found in checks:
+        stage.tick(name, found)
+    forged = forge(path, roster)
+    stage.say("And with a single released number raised by one:")
+    stage.gap()
+    stage.cross(forged.refusal, forged.message)
+    return {"file": str(path), "bytes": size,
+            "checks": [{"check": name, "found": found} for name, found in checks],
+            "forged": {"refusal": forged.refusal, "message": forged.message}}
+
+
+def _picture(stage: Stage, answers: Sequence[Answered], into: Path) -> str | None:
+    """Draw the last statistic of the answer with the most keys; return where it is, if anywhere."""
+    best = max(answers, key=lambda each: len(each.release.keys))
+    picture = draw(best.release, best.release.statistics[-1], into)
+    if picture is None:
+        return None
+    stage.say(f"A picture of \"{best.question.title}\" is in {_short(picture)}.")
+    return str(picture)
 
 
 @contextmanager
@@ -162,13 +169,14 @@ def _writable(folder: Path) -> Iterator[Path]:
 
 
 def _next(stage: Stage, profile: Profile, home: Home) -> None:
-    cotally = command()
+    cotally = home.cotally
     folder = _short(home.folder) if home.kept else _EXAMPLE
     inside = profile.path.relative_to(home.folder)
     saved = home.into / RELEASE
     if saved.exists():
         stage.say("Verify the saved answer yourself, now or in ten years:")
-        stage.commands([f"{cotally} release verify {_short(saved)} \\", f"    --roster {profile.roster.hex()}"])
+        stage.commands([f"{cotally} release verify {_short(saved)} \\",
+                        f"    --roster {profile.roster.hex()}"])
     if not home.kept:
         stage.say(f"This federation is about to vanish. Have one that stays in ./{folder}:")
         stage.commands([f"{cotally} demo --keep {folder}"])
@@ -182,14 +190,6 @@ def _next(stage: Stage, profile: Profile, home: Home) -> None:
         f'{cotally} query "{_QUESTION}"'])
     stage.say(f"For a federation of your own, copy {folder}/demo.toml and put your own CSV or Parquet files "
               "in its `data`. `--help` after any command explains it.")
-
-
-def command() -> str:
-    """How `cotally` is typed in this shell."""
-    if shutil.which("cotally"):
-        return "cotally"
-    beside = Path(sys.executable).with_name("cotally")
-    return _short(beside) if beside.exists() else f"{sys.executable} -m cotally.client.cli.main"
 
 
 def _short(path: Path) -> str:

@@ -88,6 +88,10 @@ class Chain:
             )
         return Refused(Refusal.EQUIVOCATION, f"entry {length} of {node}'s ledger differs from the logged one")
 
+    def spent(self, population: str) -> int:
+        """Return the pico-rho that the logged entries have spent of *population*."""
+        return self._book.spent.get(population, 0)
+
     def dump(self) -> dict[str, object]:
         """Return everything as JSON values, for `load`."""
         return {

@@ -217,6 +217,11 @@ class Follower:
         chain = self._chains.get(node)
         return (len(chain.hashes), chain.hashes[-1]) if chain and chain.hashes else None
 
+    def ledger_spent(self, node: str, population: str) -> int:
+        """Return the pico-rho that *node*'s logged ledger has spent of *population*."""
+        chain = self._chains.get(node)
+        return chain.spent(population) if chain else 0
+
     def link_at(self, node: str, length: int) -> bytes | None:
         """Return the hash of entry *length* of *node*'s logged ledger, or None.
 

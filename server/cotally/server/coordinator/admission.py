@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cotally.server.audit.follower import Follower
 from cotally.server.wire.federation import Federation, Priced
-from cotally.v1 import analyst_pb2, query_pb2, roster_pb2
+from cotally.v1 import analyst_pb2, query_pb2, roster_pb2, work_pb2
 from cotally.v1.refusals import Refusal, Refused
 
 from .board import Board
@@ -52,8 +52,16 @@ class Gate:
         return Admission(priced, able)
 
     def _can_pay(self, node: str, population: str, pico_rho: int) -> bool:
-        status = self._board.ledger(node, population)
+        status = self._ledger(node, population)
         return status is not None and status.spent_pico_rho + pico_rho <= status.budget_pico_rho
+
+    def _ledger(self, node: str, population: str) -> work_pb2.LedgerStatus | None:
+        """What *node* said when it joined and we counted since, or the log says, whichever is more."""
+        status = self._board.ledger(node, population)
+        if status is not None:
+            logged = self._follower.ledger_spent(node, population)
+            status.spent_pico_rho = max(status.spent_pico_rho, logged)
+        return status
 
     def filters(self, populations: list[str], analyst: str) -> list[analyst_pb2.FilterStatus]:
         """Every filter that a question of *analyst* on these populations must pass, and where it stands."""
@@ -62,7 +70,7 @@ class Gate:
     def _of(self, population: str, analyst: str) -> list[analyst_pb2.FilterStatus]:
         found = []
         for member in self._federation.members(roster_pb2.ROLE_NODE):
-            status = self._board.ledger(member.name, population)
+            status = self._ledger(member.name, population)
             if status is not None:
                 found.append(analyst_pb2.FilterStatus(
                     kind=analyst_pb2.FILTER_KIND_DEPARTMENT, name=member.name, population=population,

@@ -100,6 +100,11 @@ class Conductor:
             self._log.event("round_resumed", round=round_.id)
             self._start(round_)
 
+    def stop(self) -> None:
+        """Leave every round as it stands, for the next start to resume."""
+        for task in self._tasks:
+            task.cancel()
+
     def _start(self, round_: Round) -> None:
         live = self._live[round_.id] = Live(round_)
         task = asyncio.create_task(self._run(live))
@@ -290,7 +295,8 @@ class Conductor:
         while not done() and (left := self._remaining(deadline_ms)) > 0:
             live.bell.clear()
             try:
-                await asyncio.wait_for(live.bell.wait(), left)
+                async with asyncio.timeout(left):  # wait_for may swallow a cancellation
+                    await live.bell.wait()
             except TimeoutError:
                 return
 

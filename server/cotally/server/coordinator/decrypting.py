@@ -48,7 +48,8 @@ class Decrypting:
                     tries[name] = tries.get(name, 0) + 1
                     awaited.add(name)
             try:
-                await asyncio.wait_for(bell.wait(), min(left, PATIENCE_S))
+                async with asyncio.timeout(min(left, PATIENCE_S)):  # wait_for may swallow a cancellation
+                    await bell.wait()
             except TimeoutError:
                 awaited.clear()  # whoever was slow is asked again, behind the others
 

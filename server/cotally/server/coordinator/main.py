@@ -65,6 +65,7 @@ async def _serve(path: Path, log: Log, ready: Ready) -> None:
     try:
         await asyncio.Event().wait()
     finally:
+        conductor.stop()
         await serving.stop()
 
 

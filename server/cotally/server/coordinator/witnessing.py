@@ -115,7 +115,8 @@ class Witnessing:
                         self.catch_up(line)
                     else:
                         self._post(line, now)  # it cosigned before anybody collected: ask again
-                await asyncio.wait_for(self._collecting.complete.wait(), TIMEOUT_S)
+                async with asyncio.timeout(TIMEOUT_S):
+                    await self._collecting.complete.wait()
                 self.latest = self._witnessed(self._collecting)
             except TimeoutError:
                 raise Refused(Refusal.TOO_FEW_WITNESSES,

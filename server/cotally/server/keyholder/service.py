@@ -39,9 +39,8 @@ class KeyHolderService:
         work = keep_listening(
             lambda: stub.Listen(work_pb2.ListenRequest(hello=hello, log_size=self._session.follower.size)),
             work_pb2.KeyHolderWork, address=address, credentials=credentials, log=self._log,
-            limit=EVIDENCE_BYTES)
+            limit=EVIDENCE_BYTES, connected=ready)
         async for item in work:
-            ready()
             try:
                 await self._handle(item, stub, desk)
             except grpc.RpcError:

@@ -46,9 +46,9 @@ class NodeService:
         work = keep_listening(
             lambda: stub.Listen(work_pb2.ListenRequest(
                 hello=hello, log_size=self._session.follower.size, ledgers=self._ledger.status())),
-            work_pb2.NodeWork, address=address, credentials=credentials, log=self._log)
+            work_pb2.NodeWork, address=address, credentials=credentials, log=self._log,
+            connected=ready)
         async for item in work:
-            ready()
             try:
                 await self._handle(item, stub, *desks)
             except grpc.RpcError:

@@ -48,12 +48,14 @@ def connect(address: str, credentials: Credentials) -> grpc.aio.Channel:
 async def keep_listening(
     listen: Listen, work: type[M], *, address: str, credentials: Credentials, log: Log,
     limit: int = LIMIT_BYTES, clock: Clock = utc_now, jitter: Callable[[], float] = random.random,
+    connected: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[M]:
     """Yield work for ever: call *listen*, join its frames, and dial again when the stream ends.
 
     *listen* starts one Listen call with a fresh request. Waits between dials double from 0.1 s to 2 s,
     times a jitter, and start over after a stream that held. `connected` and `disconnected` are logged
-    once per change. Raises Refused where dialling again cannot help: the peer refuses this party
+    once per change, and *connected* is called whenever the coordinator accepts our hello. Raises
+    Refused where dialling again cannot help: the peer refuses this party
     (CREDENTIALS, NOT_ALLOWED, PROTOCOL_VERSION), or our own certificate has expired, or, before the
     first connection only, the peer's certificate is wrong (later, an impostor on the path must not
     stop us for good). Ends by cancellation.
@@ -70,6 +72,7 @@ async def keep_listening(
             await call.initial_metadata()  # the coordinator sends it when it accepts the hello
             if not call.done():
                 state.up()
+                connected()
             async for frame in call:
                 state.up()
                 message = joiner.feed(frame)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cotally.client.cli import catalogue, main, overview
-from cotally.client.cli.failures import Style, report
+from cotally.client.cli.errors import Style, report
 from cotally.client.cli.plain import plain
 from cotally.server.crypto.signing import SigningKey
 from cotally.v1.refusals import Misconfigured

@@ -142,7 +142,7 @@ test_equals_the_design_read_aloud = settings(max_examples=25, deadline=None)(
     example(records=[], keys=("city",), unit="pid", k=1, g=1, where=None)(questions(equals_the_reference))
 )
 test_equals_the_design_read_aloud_at_length = pytest.mark.slow(
-    settings(max_examples=500, deadline=None)(questions(equals_the_reference))
+    settings(max_examples=200, deadline=None)(questions(equals_the_reference))
 )
 
 

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import socket
+import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,9 @@ def test_a_clock_that_is_wrong_or_unkept_is_told(now: float, kernel: int | None,
 
 
 @pytest.mark.parametrize("limit, used, verdict", [
-    ("max", 0, "ok"), (str(8 * 2**30), 2**30, "ok"), (str(2**30), 2**29 - 1, "warn"), (str(2**30), 2**30, "fail")])
+    ("max", 0, "ok"), (str(8 * 2**30), 2**30, "ok"), (str(2**30), 2**29 - 1, "warn"),
+    (str(2**30), 2**30, "fail"),
+])
 def test_a_container_limits_memory(tmp_path: Path, limit: str, used: int, verdict: str) -> None:
     (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable: 16000000 kB\n")
     (tmp_path / "memory.max").write_text(f"{limit}\n")
@@ -92,17 +95,25 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path)
 
 
-async def test_a_coordinator_that_answers(home: Home) -> None:
-    async with coordinator(home.federation, Straw(home.federation.charter)) as address:
-        home.write(address)
-        found = await asyncio.to_thread(home.found)
-        assert {f.verdict for f in found.values()} == {Verdict.OK}
-        assert "answers; its certificate is valid for" in found["coordinator"].detail
-        other = pki.create_authority(home.path.parent / "other", "other")
-        assert other
-        home.write(address, home.path.parent / "other" / "ca.pem")
-        found = await asyncio.to_thread(home.found)
-        assert found["certificate"].status == 8 and "coordinator" not in found
+def test_a_coordinator_that_answers_and_one_of_another_federation(home: Home) -> None:
+    other = home.path.parent / "other"
+    pki.create_authority(other, "other")
+    straw = Straw(home.federation.charter)
+
+    async def visit() -> None:
+        async with coordinator(home.federation, straw) as address:
+            home.write(address)
+            found = await asyncio.to_thread(home.found)
+            assert {f.verdict for f in found.values()} == {Verdict.OK}
+            assert "answers; its certificate is valid for" in found["coordinator"].detail
+            home.write(address, other / "ca.pem")
+            found = await asyncio.to_thread(home.found)
+            assert found["certificate"].status == 8 and "coordinator" not in found
+            files = {"ca": other / "ca.pem", "certificate": home.federation.files["ann"].certificate,
+                     "key": home.federation.files["ann"].key}
+            foreign = await asyncio.to_thread(reach.coordinator, address, files)
+            assert foreign.status == 8 and "not this federation's" in foreign.detail
+    asyncio.run(visit())
 
 
 def test_a_port_where_nobody_or_somebody_else_listens(home: Home) -> None:
@@ -110,8 +121,6 @@ def test_a_port_where_nobody_or_somebody_else_listens(home: Home) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         home.write(f"127.0.0.1:{server.getsockname()[1]}")
         server.settimeout(5)
-        import threading
-
         def answer() -> None:
             line, _ = server.accept()
             with line:
@@ -152,4 +161,3 @@ def test_the_command_prints_lines_or_objects_and_exits_with_the_first_failure(
     assert main(["doctor", "--profile", str(home.path)]) == 7
     assert "✗ fail  coordinator" in capsys.readouterr().out
     assert doctor.lines([Finding("a", Verdict.OK, "b")])[-1] == "all is well"
-    assert datetime.now(UTC)

@@ -96,7 +96,18 @@ def _tour(demo: DemoFolder, summary: Path, args: argparse.Namespace) -> list[str
     kept = ["--kept"] if args.keep else []
     quiet = ["--quiet"] if args.output == "json" else []
     return [*TOUR, "--script", str(demo.script), "--summary", str(summary), "--home", str(demo.root),
-            *kept, *quiet]
+            "--cotally", _typed(), *kept, *quiet]
+
+
+def _typed() -> str:
+    """How `cotally` is typed in this shell. (In a sandbox it is always on the PATH.)"""
+    if shutil.which("cotally"):
+        return "cotally"
+    beside = Path(sys.executable).with_name("cotally")
+    if not beside.exists():
+        return f"{sys.executable} -m cotally.client.cli.main"
+    here = Path.cwd()
+    return str(beside.relative_to(here) if beside.is_relative_to(here) else beside)
 
 
 def _tell(output: str, report: dict[str, Any], status: int, invented: float, seconds: float) -> None:

@@ -49,13 +49,13 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass(slots=True)
 class Style:
-    """How to tell a failure: as JSON, or for people. Known better once the arguments are parsed."""
+    """How to tell an error: as JSON, or for people. Known better once the arguments are parsed."""
 
     json: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class Told:
     """What is told: *name* as in the contract, one sentence, a hint for people, the exit status."""
 
     name: str
@@ -82,23 +82,23 @@ def report(error: BaseException, style: Style) -> int:
     return told.status
 
 
-def describe(error: BaseException) -> Failure:
+def describe(error: BaseException) -> Told:
     """What to tell about *error*; a note on a Refused (PEP 678) takes the place of the usual hint."""
     match error:
         case Refused():
             hint = next(iter(getattr(error, "__notes__", ())), _HINTS.get(error.refusal, ""))
-            return Failure(error.refusal, error.message, hint, EXIT_CODE[error.refusal])
+            return Told(error.refusal, error.message, hint, EXIT_CODE[error.refusal])
         case Misconfigured():
-            return Failure(MISCONFIGURED, error.message, _profile_hint(error.message), CONFIG)
+            return Told(MISCONFIGURED, error.message, _profile_hint(error.message), CONFIG)
         case Usage():
-            return Failure(Refusal.MALFORMED, error.message, f"{error.prog} --help",
+            return Told(Refusal.MALFORMED, error.message, f"{error.prog} --help",
                            EXIT_CODE[Refusal.MALFORMED])
         case Interrupted():
-            return Failure("INTERRUPTED", error.message, "", INTERRUPTED)
+            return Told("INTERRUPTED", error.message, "", INTERRUPTED)
         case KeyboardInterrupt():
-            return Failure("INTERRUPTED", "interrupted", "", INTERRUPTED)
+            return Told("INTERRUPTED", "interrupted", "", INTERRUPTED)
         case _:
-            return Failure(Refusal.INTERNAL, f"this is a bug in cotally: {type(error).__name__} at "
+            return Told(Refusal.INTERNAL, f"this is a bug in cotally: {type(error).__name__} at "
                            f"{_place(error)}", f"{DEBUG}=1 before the command shows more",
                            EXIT_CODE[Refusal.INTERNAL])
 
