@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import profile
-from ..cli import failures
+from ..cli import errors
 from . import script
 from .show import Home, tour
 from .stage import Stage
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         seen["seconds"] = {"tour": round(time.monotonic() - begun, 2)}
         args.summary.write_text(json.dumps(seen, allow_nan=False), "utf-8")
     except (Exception, KeyboardInterrupt) as error:
-        return failures.report(error, failures.Style(json=args.quiet))
+        return errors.report(error, errors.Style(json=args.quiet))
     return 0
 
 

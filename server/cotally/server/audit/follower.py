@@ -11,7 +11,8 @@ Rules:
 - A roster leaf carries each member's ledger links, which must continue that node's known chain and
   end in the entry that reserves this round (`chain`). A node whose links do not is recorded as
   forked, its chain stays as it was, and none of its links is believed again.
-- The first roster leaf of a round says which frozen roster was logged.
+- The first roster leaf of a round says which frozen roster was logged, if it comes before the round's
+  transcript: a checkpoint that covers the transcript covers the roster too.
 - A dead leaf marks its round; it gives nothing back.
 - Announcement and release leaves are only hashed.
 """
@@ -139,7 +140,8 @@ class Follower:
         self._rounds[leaf.round] = Admission(self.size, digest("leaf", leaf), admitted)
 
     def _fold_roster(self, leaf: log_pb2.RosterLeaf) -> None:
-        self._frozen.setdefault(leaf.round, leaf.frozen)
+        if leaf.round not in self._rounds:
+            self._frozen.setdefault(leaf.round, leaf.frozen)
         for ledger in leaf.ledgers:
             if ledger.node in self._forked:
                 continue

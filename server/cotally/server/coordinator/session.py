@@ -66,6 +66,7 @@ class Round:
             raise Refused(Refusal.OUT_OF_ORDER, "the roster is frozen; the commitment came too late")
         check_commitment(self.federation, self.announcement, self.priced, commitment)
         self.commitments[node] = commitment
+        self.declined.pop(node, None)  # or who declines first would be counted twice
 
     def decline(self, node: str, refused: Refused) -> None:
         """Note that *node* will not commit."""

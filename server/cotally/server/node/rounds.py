@@ -84,10 +84,14 @@ class Rounds:
             raise Refused(Refusal.REPLAYED, "this question was already asked in another round") from None
 
     def committed(self, round_: bytes, commitment: round_pb2.Commitment, sealed: Sealed) -> None:
-        """Store the measurement and its commitment, before either leaves."""
-        self._update(round_, state=State.COMMITTED, commitment=commitment.SerializeToString(),
-                     salt=sealed.salt, ciphertexts=sealed.ciphertexts,
-                     proof=sealed.proof.SerializeToString())
+        """Store the measurement and its commitment, before either leaves; once, in an open round."""
+        values = {"state": State.COMMITTED, "commitment": commitment.SerializeToString(), "salt": sealed.salt,
+                  "ciphertexts": sealed.ciphertexts, "proof": sealed.proof.SerializeToString()}
+        with self._engine.begin() as db:
+            stored = db.execute(_rounds.update().values(values).where(
+                _rounds.c.round == round_, _rounds.c.state == State.RESERVED)).rowcount
+        if stored != 1:
+            raise Refused(Refusal.OUT_OF_ORDER, "this round is over, or was measured before")
 
     def bind(self, round_: bytes, frozen: bytes) -> None:
         """Record the one roster that this node will ever reveal to for this round."""
@@ -100,11 +104,9 @@ class Rounds:
 
     def close(self, round_: bytes) -> None:
         """Delete the secrets of a round that ended."""
-        self._update(round_, state=State.DONE, salt=None, ciphertexts=None, proof=None)
-
-    def _update(self, round_: bytes, **values: object) -> None:
         with self._engine.begin() as db:
-            db.execute(_rounds.update().values(**values).where(_rounds.c.round == round_))
+            db.execute(_rounds.update().values(
+                state=State.DONE, salt=None, ciphertexts=None, proof=None).where(_rounds.c.round == round_))
 
 
 def _record(row: sa.Row[tuple[object, ...]]) -> Record:

@@ -6,15 +6,18 @@ Rules, each refused by name:
   question, our operator accepts the number of departments, and the log still admits the price.
 - One round per query id; a round that was interrupted between spending and sealing is lost, never
   measured again.
+- No round with a participant whose ledger forks in the log: key holders would let it die, spent.
 - The ledger must still contain the last entry of ours that was logged: a restored backup stops here.
 - The price is spent durably before data is opened.
-- For one round we reveal to one frozen roster, for ever, and only if our own commitment is in it.
+- For one round we reveal to one frozen roster, for ever, and only if our own commitment is in it and
+  our operator accepts how many others are: participants may have dropped out, or been dropped.
 - A checkpoint is cosigned only when it extends what we have folded.
 
 No socket, no clock, no randomness: times, salts and measurements are arguments.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from cotally.server.audit.follower import Follower
@@ -73,11 +76,9 @@ class NodeSession:
         check_clock(body, now_ms)
         if self.name not in body.participants:
             raise Refused(Refusal.NOT_ALLOWED, f"{self.name} is no participant of this round")
-        if len(body.participants) < self._accept_minimum:
-            raise Refused(Refusal.TOO_FEW_DEPARTMENTS,
-                          f"{self.name} takes part only among {self._accept_minimum} departments or more")
+        self._check_accepted(len(body.participants))
         grant = self._grant_for(body.envelope.body, now_ms)
-        self._check_ledger_is_current()
+        self._check_ledgers_are_current(body.participants)
         self.follower.check_filters(priced.plan.population, body.envelope.body.analyst, priced.plan.pico_rho)
         return Decision(round_id(announcement), announcement, priced, grant)
 
@@ -95,10 +96,19 @@ class NodeSession:
                 return grant
         raise reason
 
-    def _check_ledger_is_current(self) -> None:
+    def _check_accepted(self, departments: int) -> None:
+        if departments < self._accept_minimum:
+            raise Refused(Refusal.TOO_FEW_DEPARTMENTS,
+                          f"{self.name} takes part only among {self._accept_minimum} departments or more")
+
+    def _check_ledgers_are_current(self, participants: Sequence[str]) -> None:
         logged = self.follower.last_link(self.name)
         if logged is not None:
             self._ledger.check_logged(*logged)
+        forked = sorted(self.follower.forked.intersection(participants))
+        if forked:
+            raise Refused(Refusal.EQUIVOCATION,
+                          f"the log holds a fork of the ledger of {', '.join(forked)}")
 
     # Steps 4 and 6: spend, then seal what was measured
 
@@ -106,7 +116,11 @@ class NodeSession:
         """Spend the price, durably, and return the commitment's clear fields."""
         plan = decision.priced.plan
         self._rounds.open(decision.round, decision.announcement)
-        self._ledger.reserve(decision.round, plan.population, plan.pico_rho)
+        try:
+            self._ledger.reserve(decision.round, plan.population, plan.pico_rho)
+        except Refused:
+            self._rounds.close(decision.round)  # nothing is spent, and its query id is used up
+            raise
         logged = self.follower.last_link(self.name)
         links = self._ledger.links(logged[0] if logged else 0, decision.round)
         return commitments.clear_fields(self.federation, decision.announcement, self.name, links,
@@ -120,11 +134,12 @@ class NodeSession:
         return commitment
 
     def resume(self, round_: bytes) -> Record | None:
-        """What was stored of a round that is posted again; refuses one that was interrupted."""
+        """What was stored of a round that is posted again; refuses one that has no commitment."""
         record = self._rounds.get(round_)
-        if record is not None and record.state is State.RESERVED:
+        if record is not None and record.commitment is None:
             raise Refused(Refusal.OUT_OF_ORDER,
-                          f"{self.name} was interrupted after it spent for this round; it takes no part")
+                          f"{self.name} refused this round, or was interrupted after it spent for it; "
+                          "it takes no part")
         return record
 
     # Step 7: reveal
@@ -139,6 +154,7 @@ class NodeSession:
         ours = next((c for c in frozen.body.commitments if c.body.node == self.name), None)
         if ours is None or digest("commitment", ours.body) != digest("commitment", record.commitment.body):
             raise Refused(Refusal.EQUIVOCATION, f"the roster does not hold the commitment of {self.name}")
+        self._check_accepted(len(frozen.body.commitments))
         self._rounds.bind(record.round, frozen_digest(frozen))
         sealed = record.sealed
         return reveal(frozen, self.name, sealed.salt, sealed.ciphertexts, sealed.proof, self._key)
@@ -157,5 +173,6 @@ class NodeSession:
         """Commit the reservation and delete the secrets; a dead round stays spent all the same."""
         record = self._rounds.get(round_)
         if record is not None and record.state is not State.DONE:
-            self._ledger.commit(round_)
+            with suppress(Refused):  # a crash came between opening the round and reserving its price
+                self._ledger.commit(round_)
             self._rounds.close(round_)

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from cotally.v1.refusals import Refusal, Refused
 
-_DECIMAL = re.compile(r"-?\d{1,40}(\.\d{1,40})?")
+_DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
 
 
 def to_bytes(number: int) -> bytes:
