@@ -124,7 +124,7 @@ class Release:
 
     @property
     def privacy(self) -> dict[str, Any]:
-        """What the release cost, as in the JSON object.
+        """The price of the release, as in the JSON object.
 
         Gaussian: epsilon at the federation's delta, rounded up. Laplace: pure epsilon, and delta is 0.
         """

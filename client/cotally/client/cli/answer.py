@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from .numbers import NOTHING, decimals_for, number
+from .digits import NOTHING, decimals_for, number
 from .output import CSV, JSON, cell, new_table, print_json, print_lines, print_rich, stdout_console
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from .numbers import loss
+from .digits import loss
 from .output import JSON, add_output, add_profile, cell, new_table, print_json, print_lines, print_table
 
 

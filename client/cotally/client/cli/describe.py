@@ -3,8 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
+from .digits import number
 from .holdings import holding, unit_of
-from .numbers import number
 from .output import JSON, add_output, add_profile, cell, new_table, print_json, print_lines, print_table
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from .numbers import number
+from .digits import number
 from .output import JSON, add_output, add_profile, cell, new_table, print_json, print_lines, print_table
 
 if TYPE_CHECKING:

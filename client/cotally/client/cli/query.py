@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from cotally.v1.refusals import Misconfigured, Refused
 
 from .answer import print_release
+from .digits import loss
 from .errors import Interrupted, Usage
-from .numbers import loss
 from .output import CSV, JSON, TABLE, add_output, add_profile, print_json, print_lines
 
 if TYPE_CHECKING:

@@ -48,7 +48,7 @@ class Filters:
                 raise Refused(
                     Refusal.BUDGET_SPENT,
                     f"the federation's budget of {rho(self._budgets[population, name])} rho for {whose} has "
-                    f"{rho(left)} rho left; this costs {rho(price)} rho",
+                    f"{rho(left)} rho left; the price is {rho(price)} rho",
                 )
 
     def admit(self, population: str, analyst: str, price: int) -> bool:

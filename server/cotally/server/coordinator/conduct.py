@@ -38,6 +38,7 @@ class Live:
         self.round = round_
         self.progress = Progress(round_.id)
         self.bell = asyncio.Event()
+        self.revealed = len(round_.reveals)
         self.evidence: work_pb2.Evidence | None = None
         self.refusing_holders: dict[str, Refused] = {}
 
@@ -163,7 +164,8 @@ class Conductor:
         await asyncio.to_thread(live.round.reveal, opened)
         if fresh:
             self._rounds.keep(live.round.id, Part.REVEAL, node, opened)
-            live.progress.step(_Step.STEP_REVEALED, node, len(live.round.reveals), len(live.round.members))
+            live.revealed += 1  # others may have been checked meanwhile: count what was told
+            live.progress.step(_Step.STEP_REVEALED, node, live.revealed, len(live.round.members))
             live.bell.set()
 
     async def partial(self, partial: round_pb2.Partial) -> None:
@@ -248,7 +250,7 @@ class Conductor:
             names = ", ".join(round_.withheld)
             self._board.suspend(round_.withheld)
             raise Refused(Refusal.WITHHELD,
-                          f"{names} committed and did not reveal; the round is dead and what it cost stays "
+                          f"{names} committed and did not reveal; the round is dead and its price stays "
                           "spent")
 
     async def _combine(self, live: Live) -> int:

@@ -55,7 +55,7 @@ def title(block: Block) -> str:
 
 
 def _map(measurement: Any, sensitivity: float) -> float:
-    """What OpenDP says that one share costs: rho or epsilon."""
+    """OpenDP's price of one share: rho or epsilon."""
     return float(measurement.map(sensitivity))
 
 

@@ -97,7 +97,7 @@ class Book:
                 Refusal.BUDGET_SPENT,
                 f"department {self.node} has {rho(self.left(population))} rho left of its budget of "
                 f"{rho(self.budgets.get(population, 0))} rho for population {population}; "
-                f"this costs {rho(pico_rho)} rho",
+                f"the price is {rho(pico_rho)} rho",
             )
         self.spent[population] = self.spent.get(population, 0) + pico_rho
         self.rounds[round_] = Reservation(population, pico_rho, Kind.RESERVE)
