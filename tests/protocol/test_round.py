@@ -72,7 +72,7 @@ def test_too_few_commitments_at_the_deadline_end_the_round_and_name_who_was_sile
     round_ = Round(lab.federation, announcement)
     round_.commit(lab.commit("tax", announcement))
     round_.commit(lab.commit("north", announcement))
-    with pytest.raises(Refused, match="health: no answer in time") as refused:
+    with pytest.raises(Refused, match="no answer in time from health") as refused:
         round_.freeze(announcement.body.deadline_ms, lab.keys["coordinator"])
     assert refused.value.refusal is Refusal.TOO_FEW_DEPARTMENTS
 

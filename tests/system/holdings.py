@@ -64,7 +64,7 @@ ODD_ROWS = (
     b"8,30,100,",                      # no key
     b'9,30,"100,0',                    # a stray quote
     b"10,30",                          # a short line
-    b"11,30,100,0,surplus",
+    b"11,30,100,0,wxyzzy",
     b"12,30,100,\xc3\x28",
 )
 

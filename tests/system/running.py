@@ -88,6 +88,12 @@ class Ran:
         return json.loads(self.out)
 
     @property
+    def sentence(self) -> str:
+        """What a role said last on standard error, where every line is one JSON object."""
+        said = [json.loads(line) for line in self.err.splitlines()]
+        return str([line["message"] for line in said if "message" in line][-1])
+
+    @property
     def refusal(self) -> str:
         """The refusal's name in the one JSON object on standard error."""
         return str(json.loads(self.err)["refusal"])

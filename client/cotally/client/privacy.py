@@ -28,7 +28,7 @@ def rho_text(pico_rho: int) -> str:
 def epsilon_of(pico_rho: int, delta: str) -> Decimal:
     """Return the least epsilon that *pico_rho* implies at *delta* in (0, 1), rounded up to six digits.
 
-    >>> epsilon_of(20884379606, "0.000001")
+    >>> epsilon_of(24355970359, "0.000001")
     Decimal('1')
     """
     if pico_rho == 0:

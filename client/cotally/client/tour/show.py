@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..budget import Filter
-from ..cli.numbers import loss
+from ..cli.digits import loss
 from ..cli.output import cell, new_table
 from ..connection import Connection
 from ..profile import Profile

@@ -11,7 +11,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from ..cli.numbers import decimals_for, number
+from ..cli.digits import decimals_for, number
 from ..cli.output import cell, new_table
 from ..cli.plain import plain
 from ..cli.progress import Live, Silent

@@ -1,10 +1,14 @@
 """Steps 1 to 3: may this question become a round now, and with whom? Spends nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cotally.server.audit.filters import POPULATION
 from cotally.server.audit.follower import Follower
+from cotally.server.model.plan import Plan
 from cotally.server.wire.federation import Federation, Priced
-from cotally.v1 import analyst_pb2, query_pb2, roster_pb2, work_pb2
+from cotally.v1 import analyst_pb2, query_pb2, roster_pb2, round_pb2, work_pb2
+from cotally.v1.canonical import digest
 from cotally.v1.refusals import Refusal, Refused
 
 from .board import Board
@@ -26,8 +30,9 @@ class Gate:
         self._follower = follower
         self._board = board
 
-    def admit(self, query: query_pb2.Query, analyst: str) -> Admission:
-        """Price *query* and choose participants; refuse what could only die later."""
+    def admit(self, query: query_pb2.Query, analyst: str,
+              live: Sequence[round_pb2.Announcement]) -> Admission:
+        """Price *query* and choose participants; refuse what could only die later, beside *live* rounds."""
         priced = self._federation.price(query)
         plan = priced.plan
         nodes = set(self._board.connected(roster_pb2.ROLE_NODE))
@@ -42,7 +47,7 @@ class Gate:
             raise Refused(Refusal.TOO_FEW_KEY_HOLDERS,
                           f"{len(holders)} key holders are connected and "
                           f"{self._federation.policy.threshold} are needed")
-        self._follower.check_filters(plan.population, analyst, plan.pico_rho)
+        self._check_filters(plan, analyst, live)
         able = [name for name in here if self._can_pay(name, plan.population, plan.pico_rho)]
         if len(able) < plan.minimum:
             spent = ", ".join(sorted(set(here) - set(able)))
@@ -50,6 +55,20 @@ class Gate:
                           f"the price of {plan.pico_rho / 1e12:g} rho exceeds what is left for "
                           f"{plan.population!r} at: {spent}")
         return Admission(priced, able)
+
+    def _check_filters(self, plan: Plan, analyst: str, live: Sequence[round_pb2.Announcement]) -> None:
+        """Refuse a price that no filter admits, or not once the *live* rounds are in the log."""
+        self._follower.check_filters(plan.population, analyst, plan.pico_rho)
+        waiting = [a for a in live if a.plan.population == plan.population
+                   and self.transcript_index(digest("announcement", a)) is None]
+        for name in (POPULATION, analyst):
+            left = self._follower.left(plan.population, name)
+            needed = sum(a.plan.pico_rho for a in waiting if name in (POPULATION, a.envelope.body.analyst))
+            if left is not None and needed + plan.pico_rho > left:
+                whose = f"analyst {name}" if name else f"population {plan.population}"
+                raise Refused(Refusal.BUDGET_SPENT,
+                              f"rounds that are in progress need what is left of the budget of {whose}; ask "
+                              "again when they are over")
 
     def _can_pay(self, node: str, population: str, pico_rho: int) -> bool:
         status = self._ledger(node, population)

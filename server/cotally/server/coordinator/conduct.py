@@ -4,6 +4,7 @@
 
 Every step is stored before anybody learns of it, so `resume` goes on where a stopped coordinator
 was. A round that cannot go on is declared dead in the log; what it reserved stays spent.
+Rounds are announced one at a time: D, by which departments must answer, counts on their machines.
 """
 
 import asyncio
@@ -34,13 +35,20 @@ RETURN_MS = 6_000  # after a restart, members get this long to come back before 
 class Live:
     """One round in progress, its watchers, and the bell that rings when a party has answered."""
 
-    def __init__(self, round_: Round) -> None:
+    def __init__(self, round_: Round, turn: asyncio.Semaphore | None = None) -> None:
         self.round = round_
+        self._turn = turn
         self.progress = Progress(round_.id)
         self.bell = asyncio.Event()
         self.revealed = len(round_.reveals)
         self.evidence: work_pb2.Evidence | None = None
         self.refusing_holders: dict[str, Refused] = {}
+
+    def end_turn(self) -> None:
+        """Let the next round be announced: departments are done measuring. Safe to call twice."""
+        if self._turn is not None:
+            self._turn.release()
+            self._turn = None
 
 
 class Conductor:
@@ -65,22 +73,40 @@ class Conductor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._decrypting = Decrypting(board)
         self._patient_until_ms = 0  # no deadline counts before
+        self._turn = asyncio.Semaphore(1)
 
     # Steps 1 to 3
 
-    def ask(self, envelope: query_pb2.SignedEnvelope) -> bytes:
+    async def ask(self, envelope: query_pb2.SignedEnvelope) -> bytes:
         """Announce a round for *envelope*, or return the one that was announced for it before."""
         announcements.check_envelope(self._federation, envelope)
+        if (known := self._known(envelope)) is not None:
+            return known
+        await self._turn.acquire()
+        try:
+            if (known := self._known(envelope)) is None:  # else another try of it had its turn before
+                return self._announce(envelope)
+        except BaseException:
+            self._turn.release()
+            raise
+        self._turn.release()
+        return known
+
+    def _known(self, envelope: query_pb2.SignedEnvelope) -> bytes | None:
         known = self._rounds.find(envelope.body.query_id)
         if known is not None:
             announced = self._rounds.announcement(known)
             if announced is None or announced.body.envelope != envelope:
                 raise Refused(Refusal.REPLAYED, "this query id was used for another question")
-            return known
+        return known
+
+    def _announce(self, envelope: query_pb2.SignedEnvelope) -> bytes:
         now = self._now_ms()
         if envelope.body.expires_ms < now:
             raise Refused(Refusal.EXPIRED, "the question has expired; ask it again")
-        admission = self._gate.admit(envelope.body.query, envelope.body.analyst)
+        self._witnessing.follow()
+        admission = self._gate.admit(envelope.body.query, envelope.body.analyst,
+                                     [live.round.announcement.body for live in self._live.values()])
         self._witnessing.require_quorum()
         announced = announcements.announce(
             self._federation, envelope, admission.priced, admission.participants,
@@ -91,7 +117,7 @@ class Conductor:
         for node in admission.participants:  # so that two questions at once do not spend one rest twice
             self._board.note_spent(node, plan.population, plan.pico_rho)
         self._audit.append(log_pb2.LogEntry(announcement=log_pb2.AnnouncementLeaf(round=round_.id)))
-        self._start(round_)
+        self._start(round_, self._turn)
         return round_.id
 
     def resume(self) -> None:
@@ -106,8 +132,8 @@ class Conductor:
         for task in self._tasks:
             task.cancel()
 
-    def _start(self, round_: Round) -> None:
-        live = self._live[round_.id] = Live(round_)
+    def _start(self, round_: Round, turn: asyncio.Semaphore | None = None) -> None:
+        live = self._live[round_.id] = Live(round_, turn)
         task = asyncio.create_task(self._run(live))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -208,6 +234,8 @@ class Conductor:
         except Exception as error:
             self._log.exception("round_failed", error, round=round_.id)
             self._die(live, Refused(Refusal.INTERNAL, "the coordinator failed; its log tells where"))
+        finally:
+            live.end_turn()
         self._live.pop(round_.id, None)
         live.progress.end()
 
@@ -222,6 +250,7 @@ class Conductor:
             self._rounds.freeze(round_.id, frozen)
             self._log.event("frozen", round=round_.id, count=len(round_.members))
         self._log_roster(round_)
+        live.end_turn()
         live.progress.step(_Step.STEP_FROZEN, done=len(round_.members), total=len(round_.participants))
         await self._collect_reveals(live)
         index = await self._combine(live)

@@ -73,7 +73,7 @@ class AnalystService(analyst_pb2_grpc.AnalystsServicer):
         member = self._caller(context)
         if request.envelope.body.analyst != member.name:
             raise Refused(Refusal.CREDENTIALS, f"{member.name} cannot ask in the name of another analyst")
-        round_ = self._conductor.ask(request.envelope)
+        round_ = await self._conductor.ask(request.envelope)
         progress = self._conductor.watch(round_)
         if progress is not None:
             async for said in progress.watch():

@@ -12,6 +12,8 @@ No socket, no clock: times are arguments. The coordinator is trusted for none of
 and analysts check it again.
 """
 
+from collections.abc import Mapping
+
 from cotally.server.crypto.signing import SigningKey
 from cotally.server.protocol import decryption
 from cotally.server.protocol.announcement import check_announcement, round_id
@@ -93,12 +95,13 @@ class Round:
 
     def _too_few(self) -> Refused:
         silent = sorted(set(self.participants) - set(self.commitments) - set(self.declined))
-        reasons = [f"{node}: {why.message}" for node, why in sorted(self.declined.items())]
-        reasons += [f"{node}: no answer in time" for node in silent]
         codes = {why.refusal for why in self.declined.values()}
         refusal = codes.pop() if len(codes) == 1 and not silent else Refusal.TOO_FEW_DEPARTMENTS
+        reasons = _alike(self.declined)
+        if silent:
+            reasons.append(f"no answer in time from {', '.join(silent)}")
         return Refused(refusal, f"{len(self.commitments)} departments committed and "
-                                f"{self.priced.plan.minimum} are needed ({'; '.join(reasons)})")
+                                f"{self.priced.plan.minimum} are needed: {'; '.join(reasons)}")
 
     def reveal(self, opened: round_pb2.Reveal) -> None:
         """Take one department's reveal; the same one again changes nothing."""
@@ -160,3 +163,13 @@ class Round:
         """Drop the departments' ciphertexts: they are not needed after the release."""
         self.reveals.clear()
         self._parts.clear()
+
+
+def _alike(declined: Mapping[str, Refused]) -> list[str]:
+    """One sentence for each kind of refusal: its first, and who else refused so."""
+    found = []
+    for code in sorted({why.refusal for why in declined.values()}):
+        first, *others = sorted(name for name, why in declined.items() if why.refusal is code)
+        also = f" (and likewise {', '.join(others)})" if others else ""
+        found.append(declined[first].message + also)
+    return found

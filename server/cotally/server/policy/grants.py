@@ -28,7 +28,7 @@ def check_grant(
     """
     body = grant.body
     _check_signature(grant, department)
-    who = f"department {department.name} has not granted analyst {envelope.analyst}"
+    who = f"department {department.name} has not granted {envelope.analyst}"
     if body.federation != federation or body.department != department.name:
         raise Refused(
             Refusal.NOT_ALLOWED,

@@ -170,7 +170,15 @@ def product_of_a_subset(body: round_pb2.Transcript) -> None:
     body.product = bytes(32)
 
 
+def same_root_elsewhere(body: log_pb2.Bundle) -> None:
+    body.inclusion.index, body.inclusion.size = 1, 2  # this path leads to the same root
+
+
 PLANTED = {
+    "roster that names a member twice": (
+        at("roster", lambda body: body.members.append(body.members[1])), R.CREDENTIALS),
+    "roster with two coordinators": (at("roster", lambda body: body.members.add(
+        name="zoo", role=roster_pb2.ROLE_COORDINATOR)), R.CREDENTIALS),
     "question to another federation": (setting("envelope", federation="tset"), R.CREDENTIALS),
     "question under another roster": (setting("envelope", roster=bytes(32)), R.CREDENTIALS),
     "question of a stranger": (setting("envelope", analyst="mallory"), R.CREDENTIALS),
@@ -261,6 +269,8 @@ PLANTED = {
     "transcript of another roster": (setting("transcript", frozen=bytes(32)), R.EQUIVOCATION),
     "transcript without a reveal": (at("transcript", lambda body: body.reveals.pop()), R.EQUIVOCATION),
     "transcript with a stranger's reveal": (at("transcript", reveal_of_a_stranger), R.EQUIVOCATION),
+    "transcript with half a hash": (
+        at("transcript", lambda body: setattr(body.reveals[0], "reveal", bytes(16))), R.MALFORMED),
     "transcript of another product": (at("transcript", product_of_a_subset), R.EQUIVOCATION),
     "partial of another transcript": (setting("unproved", transcript=bytes(32)), R.EQUIVOCATION),
     "partial of another product": (setting("unproved", product=bytes(32)), R.EQUIVOCATION),
@@ -283,6 +293,7 @@ PLANTED = {
     "leaf of another analyst": (setting("leaf", analyst="mallory"), R.EQUIVOCATION),
     "leaf of another purpose": (setting("leaf", purpose="marketing"), R.EQUIVOCATION),
     "leaf of another transcript": (setting("leaf", transcript=bytes(32)), R.EQUIVOCATION),
+    "inclusion at another place": (at("bundle", same_root_elsewhere), R.BAD_PROOF),
     "checkpoint of another log": (at("checkpoint", relabel_checkpoint), R.MALFORMED),
     "checkpoint of another tree": (at("checkpoint", another_root), R.BAD_PROOF),
 }
@@ -330,6 +341,17 @@ def test_a_department_that_was_not_asked_cannot_commit() -> None:
             inside.grant.signature = sign("west", "grant", inside.grant.body)
             uninvited.signature = sign("west", "commitment", inside)
     with pytest.raises(Refused, match="'west' is no participant"):
+        verify(*Round().bundle(plant))
+
+
+@pytest.mark.parametrize("share", [0, 4])
+def test_a_share_that_the_key_does_not_have_is_refused(share: int) -> None:
+    def plant(stage: str, body: Any) -> None:
+        if stage == "roster":
+            next(member for member in body.members if member.name == HOLDERS[0]).share = share
+        if stage == "unproved" and body.key_holder == HOLDERS[0]:
+            body.share = share
+    with pytest.raises(Refused, match="not its own"):
         verify(*Round().bundle(plant))
 
 

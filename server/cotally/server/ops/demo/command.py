@@ -72,7 +72,6 @@ class DemoCommand:
                 stack.callback(watchdog.release)
                 own = _own_folder(stack, watchdog)
                 demo = DemoFolder(args.keep.absolute() if args.keep else own / "demo")
-                _say(f"inventing {args.people:,} people (seed {args.seed})")
                 demo.fill(args.people, args.seed, _say)
                 signals.check()
                 invented = time.monotonic() - started

@@ -54,6 +54,7 @@ class DemoFolder:
         if self.script.is_file():
             say(f"found the country of seed {seed} in {self.root}")
             return
+        say(f"inventing {people:,} people (seed {seed})")
         held = divide(invent(people, seed))
         write(held, self.root)
         self.spec.write_text(spec_text(people, self.spec.name), "utf-8")

@@ -18,11 +18,11 @@ def test_a_folder_is_filled_once_and_then_used_again(tmp_path: Path) -> None:
     demo.fill(500, 1, said.append)
     first = files(demo.root)
     assert {"demo.json", "demo.toml", "script.json", "data/tax/residents.csv"} <= set(first)
-    assert not said
+    assert said == ["inventing 500 people (seed 1)"]
     demo.spec.write_text("# mine\n", "utf-8")
     demo.fill(500, 1, said.append)
     assert files(demo.root) == first | {"demo.toml": b"# mine\n"}
-    assert len(said) == 1
+    assert said[1:] == [f"found the country of seed 1 in {demo.root}"]
 
 
 def test_an_interrupted_filling_is_done_again(tmp_path: Path) -> None:
