@@ -95,7 +95,8 @@ def measure(sandbox: Path, rounds: int, warm_up: int) -> None:
     with connect() as connection:
         for number in range(warm_up + rounds):
             # No two questions are equal, so that no stored release can answer one.
-            question = connection.sql(SQL.format(epsilon=f"{1 + (time.time_ns() // 1000 % 10**6 + 1) / 1e7:.7f}"))
+            fresh = time.time_ns() // 1000 % 10**6 + 1
+            question = connection.sql(SQL.format(epsilon=f"{1 + fresh / 10**7:.7f}"))
             ends: dict[str, float] = {}
 
             def note(said: analyst_pb2.Progress, ends: dict[str, float] = ends) -> None:
@@ -140,7 +141,8 @@ def _say(line: dict[str, Any]) -> None:
 
 def main() -> int:
     """Do what the command line says."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     below = parser.add_subparsers(dest="do", required=True)
     making = below.add_parser("write", help="make the spec and the records")
     making.add_argument("folder", type=Path)

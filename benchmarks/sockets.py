@@ -31,7 +31,7 @@ def _counters(family: int, port: int) -> list[int]:
     # sport, dport, source, destination, interface, cookie: only the local port is asked for
     request = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 1 << _INFO - 1, 0, _ALL_STATES)
     request += struct.pack("!HH", port, 0) + bytes(44)
-    found = []
+    found: list[int] = []
     with contextlib.closing(socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG)) as line:
         line.send(struct.pack("=IHHII", _HEADER + len(request), _BY_FAMILY, _ROOT_REQUEST, 1, 0) + request)
         while True:

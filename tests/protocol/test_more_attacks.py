@@ -405,19 +405,36 @@ def test_a_key_holder_with_a_colleagues_share_does_not_start(lab: Lab) -> None:
 # Ledgers
 
 
-def test_a_ledger_that_steps_back_is_refused_by_key_holders(lab: Lab) -> None:
-    """`tax` lost two rounds of its ledger, and a hostile coordinator shows it a log without them."""
-    lab.play(lab.envelope(count_by_sex("0.25")))
-    lab.play(lab.envelope(count_by_sex("0.25")))
+def stepped_back(lab: Lab, leave_out: str) -> work_pb2.Evidence:
+    """`tax` lost its ledger, and the coordinator shows it a log in which it never took part."""
+    for _ in range(2):
+        lab.play(lab.envelope(count_by_sex("0.25")))
     lab.nodes["tax"] = lab.department("tax", state="backup")
-    lab.nodes["tax"].ledger.set_budget("residents", 10**12)
-    round_ = committed(lab)
-    size = lab.audit.size
-    del lab.nodes["tax"]
-    evidence = lab.evidence(round_)
-    assert evidence.index == size
-    refused_as(Refusal.EQUIVOCATION, lambda: lab.decrypt("holder-1", evidence), "tax")
-    assert "tax" in lab.holders["holder-1"].session.follower.forked
+    announcement = lab.announce(lab.envelope(count_by_sex("0.25")))
+    round_ = Round(lab.federation, announcement)
+    for name in lab.nodes:
+        round_.commit(lab.commit(name, announcement))
+    frozen = round_.freeze(lab.now, lab.keys["coordinator"])
+    leaf = reveals.roster_leaf(frozen)
+    kept = [ledger for ledger in leaf.ledgers if ledger.node != leave_out]
+    del leaf.ledgers[:]
+    leaf.ledgers.extend(kept)
+    lab.log(log_pb2.LogEntry(roster=leaf))
+    for node in lab.nodes.values():
+        round_.reveal(node.session.reveal(frozen))
+    return lab.evidence(round_)
+
+
+def test_a_ledger_that_steps_back_is_refused_by_key_holders(lab: Lab) -> None:
+    evidence = stepped_back(lab, leave_out="tax")
+    refused_as(Refusal.STEPPED_BACK, lambda: lab.decrypt("holder-1", evidence), "tax's ledger ends at 2")
+    assert not lab.holders["holder-1"].session.follower.forked
+
+
+def test_a_logged_step_back_is_a_fork_for_ever(lab: Lab) -> None:
+    evidence = stepped_back(lab, leave_out="")
+    refused_as(Refusal.EQUIVOCATION, lambda: lab.decrypt("holder-1", evidence), "a fork of tax's ledger")
+    assert lab.holders["holder-1"].session.follower.forked == {"tax"}
 
 
 def test_ledger_links_of_another_department_do_not_pay(lab: Lab) -> None:
