@@ -1,6 +1,7 @@
 """A chart of one statistic with its error bars."""
 
 from collections.abc import Callable
+from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 from cotally.v1.query_pb2 import StatisticKind
@@ -17,6 +18,7 @@ _COLOURS: Final = ("#2a6f97", "#e07a1f", "#4c956c", "#9b5de5", "#bc4749", "#5775
 _INK: Final = "#30343b"
 _LONG: Final = 6    # characters from which labels of many groups are turned
 _HUES: Final = len(_COLOURS)
+_LETTERS: Final = 11  # of the caption's size in an inch of figure
 
 Mark = Callable[["Axes", list[float], list[float], float, str, str], None]
 
@@ -101,16 +103,18 @@ def _dress(ax: "Axes", release: "Release", at: int, labels: list[str], hues: tup
         ax.tick_params(axis="x", rotation=45)
     ax.set_xlabel(release.keys[0] if len(hues) > 1 else " / ".join(release.keys))
     ax.set_ylabel(alias)
+    figure = ax.get_figure(root=True)
+    caption = wrap(release.caption, int(_LETTERS * figure.get_figwidth()) if figure else 60)
     ax.set_title(alias + (f" by {', '.join(release.keys)}" if release.keys else ""), loc="left",
-                 fontweight="bold", color=_INK, pad=22)
-    ax.text(0, 1.02, release.caption, transform=ax.transAxes, fontsize="small", color="#6b7280")
+                 fontweight="bold", color=_INK, pad=10 + 12 * len(caption))
+    ax.text(0, 1.02, "\n".join(caption), transform=ax.transAxes, fontsize="small", color="#6b7280")
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", alpha=0.25)
     ax.set_axisbelow(True)
     ax.yaxis.set_major_formatter("{x:,.10g}")
     ax.set_xlim(-0.6, len(labels) - 0.4)
     if any(row.estimates[at].low is None for row in release.rows):
-        ax.annotate("× too few rows for an interval", (1, 1), (0, 24), xycoords="axes fraction",
+        ax.annotate("× too few rows for an interval", (1, 1), (0, 14 + 12 * len(caption)), xycoords="axes fraction",
                     textcoords="offset points", ha="right", fontsize="small", color="#bc4749")
     if len(hues) > 1:
         ax.legend(title=" / ".join(release.keys[1:]), frameon=False)

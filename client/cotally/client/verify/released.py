@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Iterable
 
+from gmpy2 import mpz
+
 from cotally.v1 import log_pb2, roster_pb2, round_pb2
 from cotally.v1.canonical import digest
 from cotally.v1.refusals import Refusal, Refused
@@ -11,7 +13,7 @@ from .announced import Federation
 from .checkpoint import Head, check_witnessed
 from .log import entry_hash
 from .merkle import verify_inclusion
-from .opening import check_equality, combine, unpack
+from .opening import check_equality, combine, side_by_side, unpack
 
 
 def check_transcript(
@@ -39,8 +41,7 @@ def open_totals(
     proof that verifies, and t distinct key holders are needed.
     """
     named = digest("transcript", transcript)
-    opened = {}
-    holders = []
+    claims: dict[int, round_pb2.PartialBody] = {}
     for partial in partials:
         body = partial.body
         federation.members.check(
@@ -50,15 +51,16 @@ def open_totals(
         share = federation.members.member(body.key_holder, roster_pb2.ROLE_KEY_HOLDER).share
         if body.share != share or not 1 <= share <= federation.key.key_holders:
             raise Refused(Refusal.BAD_PROOF, f"{body.key_holder!r} used a share that is not its own")
-        if share in opened:
+        if share in claims:
             raise Refused(Refusal.MALFORMED, f"{body.key_holder!r} is counted twice")
-        bare = round_pb2.PartialBody()
-        bare.CopyFrom(body)
-        bare.ClearField("proof")
-        opened[share] = check_equality(
-            federation.key, share, digest("partial", bare), products, body.partials,
-            plan.packing.ciphertexts, body.proof, body.key_holder)
-        holders.append(body.key_holder)
+        claims[share] = body
+
+    def check(share: int) -> tuple[mpz, ...]:
+        body = claims[share]
+        return check_equality(federation.key, share, _bound_to(body), products, body.partials,
+                              plan.packing.ciphertexts, body.proof, body.key_holder)
+
+    opened = dict(zip(claims, side_by_side(check, claims), strict=True))
     needed = federation.key.threshold
     if len(opened) < needed:
         raise Refused(
@@ -67,7 +69,16 @@ def open_totals(
     chosen = {share: opened[share] for share in sorted(opened)[:needed]}
     plaintexts = combine(federation.key, chosen)
     coordinates = sum(block.cells for block in plan.blocks)
-    return unpack(plaintexts, plan.packing, departments, coordinates), tuple(sorted(holders))
+    holders = tuple(sorted(body.key_holder for body in claims.values()))
+    return unpack(plaintexts, plan.packing, departments, coordinates), holders
+
+
+def _bound_to(body: round_pb2.PartialBody) -> bytes:
+    """Return what a partial decryption's proof is bound to: everything in it but the proof itself."""
+    bare = round_pb2.PartialBody()
+    bare.CopyFrom(body)
+    bare.ClearField("proof")
+    return digest("partial", bare)
 
 
 def check_release(
