@@ -16,7 +16,7 @@ name = "system"
 key_bits = 2048
 min_departments = 3
 delta = 1e-6
-round_seconds = 12
+round_seconds = 10
 tick_ms = 1000           # generous: a loaded machine drops nobody
 {tables}
 {departments}

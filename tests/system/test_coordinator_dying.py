@@ -13,7 +13,7 @@ slow = pytest.mark.slow
 
 
 @pytest.mark.parametrize("step", [
-    "STEP_ANNOUNCED", "STEP_FROZEN", "STEP_WITNESSED",
+    "STEP_ANNOUNCED", "STEP_WITNESSED", pytest.param("STEP_FROZEN", marks=slow),
     pytest.param("STEP_COMMITTED", marks=slow), pytest.param("STEP_REVEALED", marks=slow),
     pytest.param("STEP_DECRYPTED", marks=slow)])
 def test_a_killed_coordinator_goes_on_where_it_was(federation: Running, step: str) -> None:
@@ -61,6 +61,7 @@ def test_a_coordinator_that_is_away_for_longer_than_the_deadline(federation: Run
     assert not release.missing
 
 
+@slow
 def test_members_outlive_their_coordinator(federation: Running) -> None:
     pids = {name: federation.pid(name) for name in [*federation.nodes, *federation.holders]}
     federation.kill("coordinator")

@@ -120,6 +120,7 @@ def test_one_that_dies_after_its_reveal_is_not_needed_any_more(federation: Runni
         assert len(leaves(log_of(federation), "transcript", bytes.fromhex(release.id))) == 1
 
 
+@pytest.mark.slow
 def test_a_paused_department_is_left_out_and_comes_back_by_itself(federation: Running) -> None:
     with federation.connect() as con:
         federation.pause(VICTIM)

@@ -1,7 +1,10 @@
 """Who takes part and who can pay: refused before anything is spent, or spent exactly once."""
 
 import shutil
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from cotally.client.release import Release
 from cotally.v1.refusals import EXIT_CODE, Refusal, Refused
@@ -10,6 +13,7 @@ from tests.system.holdings import BUDGET_RHO, COUNT, DEPARTMENTS, MINIMUM
 from tests.system.running import Running
 
 LARGE = BUDGET_RHO - 2  # rho of a question that fits a budget once
+VICTIM = DEPARTMENTS[0]
 ONCE = f"SELECT COUNT(*) AS n FROM hollow WITH PRIVACY (rho = {LARGE})"
 
 
@@ -84,41 +88,52 @@ def test_two_questions_at_once_cannot_spend_one_rest_twice(federation: Running) 
     assert all(federation.runs(name) for name in DEPARTMENTS)
 
 
-def test_a_ledger_restored_from_an_older_copy_takes_no_part(federation: Running) -> None:
-    victim = DEPARTMENTS[0]
-    state = federation.roles[victim].state
+@pytest.fixture
+def aged(federation: Running) -> Iterator[Callable[[str], None]]:
+    """Replaces files of the victim's state by copies from before one more round; undone afterwards."""
+    state = federation.roles[VICTIM].state
     older, newer = state.parent / "older", state.parent / "newer"
-    federation.stop(victim)
+    federation.stop(VICTIM)
     shutil.copytree(state, older)
-    federation.start(victim)
+    federation.start(VICTIM)
     with federation.connect() as con:
         assert not con.sql(COUNT).run().missing
-        federation.stop(victim)
-        shutil.copytree(state, newer)
-        for file in state.glob("ledger.db*"):
+    federation.stop(VICTIM)
+    shutil.copytree(state, newer)
+
+    def restore(files: str) -> None:
+        for file in state.glob(files):
             file.unlink()
-        for file in older.glob("ledger.db*"):
+        for file in older.glob(files):
             shutil.copy2(file, state)
-        federation.start(victim)
-        assert con.sql(COUNT).run().missing == (victim,)
-        (declined,) = federation.said(victim, "declined", refusal=Refusal.STEPPED_BACK)
-        assert victim in declined["message"]
-        # The whole state of yesterday does not help either: the log tells what it has forgotten.
-        federation.stop(victim)
-        shutil.rmtree(state)
-        shutil.copytree(older, state)
-        federation.start(victim)
-        assert con.sql(COUNT).run().missing == (victim,)
-        assert len(federation.said(victim, "declined", refusal=Refusal.STEPPED_BACK)) == 2
-        federation.stop(victim)
-        shutil.rmtree(state)
-        newer.rename(state)
-        federation.start(victim)
-        assert not con.sql(COUNT).run().missing
+        federation.start(VICTIM)
+
+    yield restore
+    federation.stop(VICTIM)
+    shutil.rmtree(state)
+    newer.rename(state)
     shutil.rmtree(older)
+    federation.start(VICTIM)
+    with federation.connect() as con:
+        assert not con.sql(COUNT).run().missing
+
+
+@pytest.mark.parametrize("files", ["ledger.db*", pytest.param("*.db*", marks=pytest.mark.slow)])
+def test_a_ledger_restored_from_an_older_copy_takes_no_part(
+    federation: Running, aged: Callable[[str], None], files: str,
+) -> None:
+    """Nor does the whole state of yesterday: the log tells what it has forgotten."""
+    aged(files)
+    declined = len(federation.said(VICTIM, "declined", refusal=Refusal.STEPPED_BACK))
+    with federation.connect() as con:
+        assert con.sql(COUNT).run().missing == (VICTIM,)
+    says = federation.said(VICTIM, "declined", refusal=Refusal.STEPPED_BACK)
+    assert len(says) == declined + 1
+    assert "backup" in says[-1]["message"]
     log_of(federation)
 
 
+@pytest.mark.slow
 def test_with_enough_budget_and_departments_too_few_witnesses_are_named(federation: Running) -> None:
     federation.kill(DEPARTMENTS[0], *federation.holders[:1])  # 5 of 7 are left, which are enough
     with federation.connect() as con:

@@ -9,6 +9,7 @@ share that the roster's public key commits it to.
 import hashlib
 import math
 import os
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -119,13 +120,15 @@ def check_equality(
     challenge, = _integers(
         "cotally/v1/equality-challenge", 1,
         context, key.modulus, key.base, own, combined_c, combined_p, on_base, on_product)
-    left = gmpy2.powmod(key.base, response, key.square)
-    right = on_base * gmpy2.powmod(own, challenge, key.square) % key.square
-    if left != right:
-        raise bad
-    left = gmpy2.powmod(gmpy2.powmod(combined_c, 4, key.square), response, key.square)
+    # Both equations at once, the second to a random power: one long power instead of two (Bellare, Garay
+    # and Rabin 1998). Squared, since that test says nothing about factors of small order, and the only
+    # small order modulo a product of safe primes is two; the statement is about squares.
+    rho = secrets.randbits(8 * _WEIGHT_BYTES)
+    left = key.base * gmpy2.powmod(combined_c, 4 * rho, key.square) % key.square
+    left = gmpy2.powmod(left, 2 * response, key.square)
     right = on_product * gmpy2.powmod(combined_p, 2 * challenge, key.square) % key.square
-    if left != right:
+    right = gmpy2.powmod(right, rho, key.square) * gmpy2.powmod(own, challenge, key.square) % key.square
+    if left != gmpy2.powmod(on_base * right, 2, key.square):
         raise bad
     return ps
 

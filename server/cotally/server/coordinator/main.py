@@ -3,12 +3,15 @@
 import asyncio
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc.aio
 
 from cotally.server.audit import log as audit_log
 from cotally.server.audit.follower import Follower, genesis
+from cotally.server.crypto import equality_proof, plaintext_proof, products
+from cotally.server.crypto.keys import PublicKey
 from cotally.server.rpc import credentials
 from cotally.server.rpc.logs import Log
 from cotally.server.rpc.running import Ready, RunCommand
@@ -58,15 +61,24 @@ async def _serve(path: Path, log: Log, ready: Ready) -> None:
         audit_pb2_grpc.add_AuditServicer_to_server(
             AuditService(us.federation, audit, witnessing), server)
 
+    # Proofs are checked in threads; each gives up the interpreter lock, so that several go on at once.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(initializer=products.release_lock))
     conductor.resume()  # before anybody can ask for a round that is not alive yet
     serving = await serve(settings.listen, tls, register, log)
     party.write(us.state / "address", str(serving.address))
     us.ready(ready)
     try:
+        await asyncio.to_thread(_warm, us.federation.key)
         await asyncio.Event().wait()
     finally:
         conductor.stop()
         await serving.stop()
+
+
+def _warm(key: PublicKey) -> None:
+    """Build the tables that proofs are checked with while the members still start."""
+    plaintext_proof.warm(key)
+    equality_proof.warm(key)
 
 
 run_command = RunCommand(

@@ -37,6 +37,7 @@ class Witnessing:
         self._key = key
         self._lock = asyncio.Lock()
         self._collecting: _Collection | None = None
+        self._latest_growth = work_pb2.Growth()
         self.latest = log.checkpoint()
         witnesses = federation.members(roster_pb2.ROLE_NODE, roster_pb2.ROLE_KEY_HOLDER)
         policy = federation.policy
@@ -83,13 +84,21 @@ class Witnessing:
             self.catch_up(line)
 
     def _post(self, line: Line, upto: int) -> None:
-        growth = work_pb2.Growth(first=line.log_size, entries=self._log.entries(line.log_size, upto),
-                                 checkpoint=self._checkpoint_at(upto))
+        growth = self._growth(line.log_size, upto)
         line.log_size = upto
         if line.member.role == roster_pb2.ROLE_NODE:
             line.post(work_pb2.NodeWork(growth=growth))
         else:
             line.post(work_pb2.KeyHolderWork(growth=growth))
+
+    def _growth(self, first: int, upto: int) -> work_pb2.Growth:
+        """The entries from *first* up to *upto* under a checkpoint; mostly the same for every line."""
+        checkpoint = self._checkpoint_at(upto)
+        latest = self._latest_growth
+        if (latest.first, latest.first + len(latest.entries), latest.checkpoint) != (first, upto, checkpoint):
+            self._latest_growth = latest = work_pb2.Growth(
+                first=first, entries=self._log.entries(first, upto), checkpoint=checkpoint)
+        return latest
 
     def _checkpoint_at(self, size: int) -> log_pb2.Checkpoint:
         collecting = self._collecting

@@ -41,9 +41,10 @@ def in_threads(function: Callable[[Item], Result], items: Sequence[Item]) -> lis
 
     Each thread has a gmpy2 context that gives up the interpreter lock during long operations.
     """
-    with ThreadPoolExecutor(os.cpu_count(), initializer=_release_lock) as pool:
+    with ThreadPoolExecutor(os.cpu_count(), initializer=release_lock) as pool:
         return list(pool.map(function, items))
 
 
-def _release_lock() -> None:
+def release_lock() -> None:
+    """Make this thread give up the interpreter lock during long operations, until it ends."""
     gmpy2.set_context(gmpy2.context(allow_release_gil=True))

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from cotally.server.audit import follower_store
-from cotally.server.crypto import ceremony, sharefile
+from cotally.server.crypto import ceremony, plaintext_proof, sharefile
 from cotally.server.rpc import channel, credentials
 from cotally.server.rpc.logs import Log
 from cotally.server.rpc.running import Ready, RunCommand
@@ -27,6 +27,7 @@ async def _serve(path: Path, log: Log, ready: Ready) -> None:
     tls = credentials.load(common.ca, common.certificate, common.key)
     share = sharefile.read(settings.share, _passphrase(settings), us.federation.key_digest)
     ceremony.check_share(us.federation.key, share)
+    plaintext_proof.warm(us.federation.key)
     followers = follower_store.FollowerStore(open_database(us.state / "log.db", follower_store.SCHEMA))
     session = KeyHolderSession(us.federation, us.member.name, us.signing, share,
                                Decryptions(us.state / "decryptions.db"),

@@ -14,12 +14,13 @@ _INTEGER_CODE = re.compile(r"0|-?[1-9]\d*")
 
 
 def read_columns(sections: Sequence[Section]) -> tuple[Column, ...]:
-    """The columns in *sections*, names distinct."""
+    """The columns in *sections*, names distinct whatever their case: engines differ in telling them apart."""
     columns: list[Column] = []
     for s in sections:
         name = s.identifier("name")
-        if name in (c.name for c in columns):
-            s.refuse("name", f"repeats {name!r}")
+        twin = next((c.name for c in columns if c.name.casefold() == name.casefold()), None)
+        if twin is not None:
+            s.refuse("name", f"repeats {twin!r}; names must differ in more than upper and lower case")
         kind = ColumnType(s.choice("type", [t.value for t in ColumnType]))
         columns.append(_READ[kind](s, name, s.flag("nullable", True)))
         s.done()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from cotally.server.crypto.keys import PublicKey
@@ -21,6 +22,7 @@ from . import query as wire_query
 from .numbers import decimal
 
 VERSION: Final = 1  # of the protocol; a change that an older peer would misread raises it
+PRICES: Final = 64  # kept by one party
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Federation:
             colluding=self.policy.colluding, delta=decimal(self.policy.delta, "delta"),
             tick_ms=self.policy.tick_ms, round_ms=self.policy.round_ms, modulus_bits=self.key.bits)
         self._members = {m.name: m for m in charter.roster.members}
+        self._price = lru_cache(maxsize=PRICES)(self._compute_price)
 
     @property
     def delta(self) -> Fraction:
@@ -80,8 +83,14 @@ class Federation:
         return table
 
     def price(self, message: query_pb2.Query) -> Priced:
-        """Check *message* and compute its plan: what steps 2, 4 and 9 have in common."""
-        query = wire_query.from_message(message)
+        """Check *message* and compute its plan: what steps 2, 4 and 9 have in common.
+
+        A party prices the same question at several steps; it computes the plan once.
+        """
+        return self._price(message.SerializeToString(deterministic=True))
+
+    def _compute_price(self, message: bytes) -> Priced:
+        query = wire_query.from_message(query_pb2.Query.FromString(message))
         table = self.table(query.table)
         check_query(query, table)
         plan = make_plan(query, table, self.rules)

@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from cotally.server.engines.duckdb.lockdown import escaped, locked
+from cotally.server.engines.duckdb.lockdown import escaped, locked, memory
 
 
 @pytest.fixture
@@ -65,13 +65,17 @@ def test_these_statements_work_without_the_lock(reach: str) -> None:
 
 
 def test_results_that_outgrow_memory_spill(tmp_path: Path, allowed: Path) -> None:
-    groups = "SELECT m || i % 9 || n, count(*) FROM read_parquet($p), range(6) t(n) GROUP BY ALL"
+    groups = "SELECT m || n, count(*) FROM read_parquet($p), range(4) t(n) GROUP BY ALL"
     with locked([allowed], tmp_path / "spill") as connection:
         limit, threads = connection.execute(
             "SELECT current_setting('memory_limit'), current_setting('threads')"
         ).fetchall()[0]
         assert (limit, threads) == ("96.0 MiB", 2)
         assert connection.execute(f"SELECT count(*) FROM ({groups})", {"p": escaped(allowed)}).fetchone() == (
-            2_400_000,
+            1_600_000,
         )
     assert list((tmp_path / "spill").iterdir()) == []
+
+
+def test_memory_follows_the_public_cap() -> None:
+    assert [memory(10**6 * people) for people in (0, 1, 2, 10, 20)] == [96, 96, 96, 224, 384]

@@ -176,6 +176,16 @@ def person(pid: str = "1", **known: str) -> dict[str, str]:
     return {**dict.fromkeys(HEADER, ""), "pid": pid, **known}
 
 
+@pytest.mark.parametrize(("operator", "kept"), [
+    (Operator.LT, 2), (Operator.LE, 2), (Operator.GT, 1), (Operator.GE, 1),
+    (Operator.EQ, 0), (Operator.NE, 3),
+])  # fmt: skip
+def test_a_bound_between_two_integers_splits_them(operator: Operator, kept: int) -> None:
+    records = [person(str(i), age=age) for i, age in enumerate(["11", "12", "13", ""])]
+    where = Comparison("age", operator, Fraction(25, 2))
+    assert ask(records, (), table(COLUMNS), [block(BlockKind.COUNT)], where=where) == [kept]
+
+
 def test_the_sensitivity_is_reached_and_no_less_would_do() -> None:
     everywhere = [person(city=c, age="100") for c in ("北京", "é", "o'c", "elsewhere") for _ in range(5)]
     vector = ask(everywhere, ("city",), table(COLUMNS, k=2, g=3), [block(BlockKind.SUM, AGE)])

@@ -119,6 +119,11 @@ def test_an_open_quote_ends_with_its_line_even_across_batches(tmp_path: Path) ->
     assert "north.csv: 200 lines have quotes that do not match and are cut at every comma" in report.notes
 
 
+def test_a_stray_quote_does_not_reach_for_a_far_one(tmp_path: Path) -> None:
+    lines = [b'0,7,"a\n', *(b"%d,7,a\n" % i for i in range(1, 50)), b'50,7,a"\n']
+    assert freeze(tmp_path, PAIR, HEADER + b"".join(lines)).rows == 51
+
+
 def test_quoted_line_breaks_survive_the_end_of_a_batch(tmp_path: Path) -> None:
     record = b'%d,7,"' + b"x" * 500 + b'\nb"\n'
     report = freeze(tmp_path, PAIR, HEADER + b"".join(record % i for i in range(6000)))

@@ -7,7 +7,7 @@ import duckdb
 from sqlglot import exp
 
 from cotally.server.engines.compile import Measurement, compile_measurement
-from cotally.server.engines.duckdb.lockdown import escaped, locked
+from cotally.server.engines.duckdb.lockdown import escaped, locked, memory
 from cotally.server.engines.engine import EngineError
 from cotally.server.engines.terms import RECORDS, Bound
 from cotally.server.engines.vector import groups, place
@@ -21,7 +21,7 @@ def measure(query: Query, table: Table, plan: Plan, salt: bytes, records: Path, 
     measurement = compile_measurement(query, table, plan, salt)
     sql, bindings = render(measurement, records)
     try:
-        with locked([records], spill) as connection:
+        with locked([records], spill, memory(table.max_people)) as connection:
             rows: Sequence[Sequence[int]] = connection.execute(sql, bindings).fetchall()
     except duckdb.Error as error:
         raise EngineError(f"DuckDB stopped with {type(error).__name__}") from None

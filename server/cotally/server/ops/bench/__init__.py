@@ -1,0 +1,1 @@
+"""`cotally bench`: timings, each against a peer or a stated workload."""
