@@ -21,7 +21,7 @@ from cotally.server.keyholder.session import KeyHolderSession
 from cotally.server.node.rounds import Sealed
 from cotally.server.protocol import reveal as reveals
 from cotally.server.wire.signed import sign
-from cotally.v1 import log_pb2, roster_pb2, work_pb2
+from cotally.v1 import log_pb2, roster_pb2, round_pb2, work_pb2
 from cotally.v1.refusals import Refusal
 from tests.protocol.lab import Lab, Played, count_by_sex
 from tests.protocol.test_attacks import committed, hostile, less_noise, refused_as, relog, resigned
@@ -101,6 +101,23 @@ def test_key_holders_check_the_analysts_signature(lab: Lab) -> None:
     body.envelope.CopyFrom(lab.envelope(analyst="ada", signer="eve"))
     evidence.announcement.signature = sign(lab.keys["coordinator"], "announcement", body)
     refused_as(Refusal.CREDENTIALS, lambda: lab.decrypt("holder-1", evidence), "envelope")
+
+
+def test_key_holders_refuse_a_question_that_had_expired(lab: Lab) -> None:
+    """They have no clock of their own to go by, only the order of what was signed."""
+    def late(body: round_pb2.Announcement) -> None:
+        body.envelope.body.expires_ms = body.announced_ms - 1
+        body.envelope.signature = sign(lab.keys["ada"], "envelope", body.envelope.body)
+
+    evidence = lab.play().evidence
+    evidence.announcement.CopyFrom(resigned(lab, late))
+    refused_as(Refusal.EXPIRED, lambda: lab.decrypt("holder-1", evidence))
+
+
+def test_key_holders_refuse_an_announcement_to_fewer_than_the_minimum(lab: Lab) -> None:
+    evidence = lab.play().evidence
+    evidence.announcement.CopyFrom(lab.announce(participants=["north", "tax"]))
+    refused_as(Refusal.TOO_FEW_DEPARTMENTS, lambda: lab.decrypt("holder-1", evidence), "people needs 3")
 
 
 def test_a_frozen_roster_of_another_round_is_not_decrypted(lab: Lab) -> None:

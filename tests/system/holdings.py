@@ -26,8 +26,8 @@ name = "analyst"
 name = "poor"
 budget = {{ rho = 0.015 }}
 [[analysts]]
-name = "stranger"
-purposes = ["research"]
+name = "hasty"
+budget = {{ rho = 0.015 }}
 """
 _TABLE = """
 [[tables]]

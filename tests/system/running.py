@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -268,13 +268,18 @@ class Running:
 
 
 @contextmanager
-def running(spec_file: Path, root: Path, start: Sequence[str] = ()) -> Iterator[Running]:
-    """The federation of *spec_file*, founded in *root* and started; stopped at the end."""
+def running(spec_file: Path, root: Path) -> Iterator[Running]:
+    """The federation of *spec_file*, founded in *root* and started; stopped at the end.
+
+    Whatever a test does to it, no role may log an error: errors are for what nobody foresaw.
+    """
     watchdog = Watchdog()
     federation = Running(load_spec(spec_file), founded(spec_file, root), watchdog)
     try:
-        federation.start(*start)
+        federation.start()
         yield federation
     finally:
         federation.stop()
         watchdog.release()
+    unexpected = [e for name in federation.roles for e in federation.events(name) if e["level"] == "error"]
+    assert not unexpected, unexpected

@@ -71,20 +71,25 @@ def test_questions_at_once_are_all_answered(federation: Running) -> None:
     assert charges(before, federation.spent()) == dict.fromkeys(DEPARTMENTS, 4 * cost)
 
 
-def test_two_questions_at_once_cannot_spend_one_rest_twice(federation: Running) -> None:
+@pytest.mark.parametrize("analyst, sql, population", [
+    ("analyst", ONCE, "ghosts"), ("hasty", COUNT, "residents")], ids=["a department's", "an analyst's"])
+def test_two_questions_at_once_cannot_spend_one_rest_twice(
+    federation: Running, analyst: str, sql: str, population: str,
+) -> None:
+    """Whichever budget is enough for one: the other question is refused before it costs anybody anything."""
     def run(_: int) -> Release | Refused:
         try:
-            return con.sql(ONCE).run()
+            return con.sql(sql).run()
         except Refused as why:
             return why
 
-    with federation.connect() as con:
-        before, cost = federation.spent(), price(con, ONCE)
+    with federation.connect(analyst) as con:
+        before, cost = federation.spent(), price(con, sql)
         with ThreadPoolExecutor(2) as pool:
             outcomes = list(pool.map(run, range(2)))
     (why,) = [o for o in outcomes if isinstance(o, Refused)]
     assert (why.refusal, EXIT_CODE[why.refusal]) == (Refusal.BUDGET_SPENT, 5)
-    assert charges(before, federation.spent(), "ghosts") == dict.fromkeys(DEPARTMENTS, cost)
+    assert charges(before, federation.spent(), population) == dict.fromkeys(DEPARTMENTS, cost)
     assert all(federation.runs(name) for name in DEPARTMENTS)
 
 

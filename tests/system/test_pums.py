@@ -196,6 +196,7 @@ def wrong(true: Truth) -> Truth:
     return {group: true[groups[at - 1]] for at, group in enumerate(groups)}
 
 
+@pytest.mark.slow
 def test_by_sex_repeats_and_missing_ids_are_bounded(federation: Running) -> None:
     """1,948 rows with repeats, and 88 without an id, count as the persons that they name."""
     for name in ("PUMS_dup", "PUMS_null"):

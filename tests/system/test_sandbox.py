@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.system.holdings import HEADER
-from tests.system.running import PATIENCE_S, alive, command, eventually, founded, run
+from tests.system.running import PATIENCE_S, Ran, alive, command, eventually, founded, run
 
 SPEC = """\
 [federation]
@@ -99,9 +99,25 @@ def pids(summary: dict[str, Any]) -> list[int]:
     return [role["pid"] for role in summary["roles"]]
 
 
-def test_a_query_prints_what_the_interfaces_say(spec: Path, kept: Path) -> None:
+def test_a_query_and_then_another_command_in_the_same_folder(spec: Path, kept: Path, tmp_path: Path) -> None:
     ran = run("sandbox", spec, "--dir", kept, "--", *command("query", SQL))
     assert ran.status == 0, ran.err
+    _as_the_interfaces_say(ran)
+    # The folder is resumed: what was released is there. Output and status are the command's alone.
+    saved = tmp_path / "kept.release"
+    program = (f"import os, pathlib, subprocess, sys; p = pathlib.Path(os.environ['COTALLY_PROFILE']);"
+               f"assert p.is_absolute() and p.is_file(); print('said'); print('moaned', file=sys.stderr);"
+               f"sys.exit(7 + subprocess.call({command('release', 'save', ran.json['release_id'], saved)},"
+               f"stdout=subprocess.DEVNULL))")
+    again = run("sandbox", spec, "--dir", kept, "--", sys.executable, "-c", program)
+    assert (again.status, again.out) == (7, "said\n"), again.err
+    assert "moaned" in again.err
+    assert saved.stat().st_size > 0
+    summary = json.loads((kept / "sandbox.json").read_text())
+    assert not any(map(alive, pids(summary)))
+
+
+def _as_the_interfaces_say(ran: Ran) -> None:
     said = ran.json  # all of standard output is one JSON document
     assert set(said) == TOP
     assert set(said["privacy"]) == PRIVACY
@@ -114,15 +130,15 @@ def test_a_query_prints_what_the_interfaces_say(spec: Path, kept: Path) -> None:
     assert all(line.startswith("sandbox: ") for line in ran.err.splitlines() if line), ran.err
 
 
-def test_output_and_status_are_the_commands(spec: Path, kept: Path) -> None:
-    program = ("import os, sys, pathlib; p = pathlib.Path(os.environ['COTALLY_PROFILE']);"
-               "assert p.is_absolute() and p.is_file();"
-               "print('said'); print('moaned', file=sys.stderr); sys.exit(7)")
-    ran = run("sandbox", spec, "--dir", kept, "--", sys.executable, "-c", program)
-    assert (ran.status, ran.out) == (7, "said\n")
-    assert "moaned" in ran.err
-    summary = json.loads((kept / "sandbox.json").read_text())
-    assert not any(map(alive, pids(summary)))
+def test_a_kept_folder_refuses_another_spec(spec: Path, kept: Path, tmp_path: Path) -> None:
+    """A bound, a budget, or other files of data make another spec."""
+    changed = written(tmp_path)
+    bound, budget = SPEC.replace("= 100 }", "= 99 }"), SPEC.replace("epsilon = 10 ", "epsilon = 11 ")
+    for text in (bound, budget, SPEC):
+        changed.write_text(text)
+        ran = run("sandbox", changed, "--dir", kept, "--", "true")
+        assert (ran.status, ran.out) == (3, "")
+        assert "another spec" in ran.err
 
 
 def test_its_own_failures_are_125(spec: Path, kept: Path, tmp_path: Path) -> None:
@@ -143,8 +159,9 @@ def test_a_department_that_cannot_serve_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number, status", [
-    (signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)])
+    (signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_everything(spec: Path, kept: Path, number: signal.Signals, status: int) -> None:
     with serving(spec, kept) as (process, summary):
         assert all(map(alive, pids(summary)))
@@ -166,44 +183,19 @@ def test_ctrl_c_ends_a_running_command_too(spec: Path, kept: Path) -> None:
         assert not any(map(alive, [guest, *pids(summary)]))
 
 
-def test_a_killed_sandbox_leaves_nothing_behind(spec: Path, kept: Path) -> None:
-    with serving(spec, kept) as (process, summary):
-        process.kill()
-        eventually(lambda: not any(map(alive, pids(summary))), "every role is gone", seconds=10)
-
-
-def test_two_sandboxes_side_by_side_and_one_folder_for_one(spec: Path, kept: Path, dealt: Path) -> None:
+def test_two_sandboxes_side_by_side_and_what_a_killed_one_leaves(spec: Path, kept: Path, dealt: Path) -> None:
     other = Path(shutil.copytree(dealt, kept.parent / "other"))
-    with serving(spec, kept) as (_, first):
+    with serving(spec, kept) as (process, first):
         ran = run("sandbox", spec, "--dir", kept, "--", "true")
-        assert (ran.status != 0, ran.out) == (True, "")
+        assert (ran.status, ran.out) == (3, "")
         assert "another sandbox is running" in ran.err
         ran = run("sandbox", spec, "--dir", other, "--", *command("query", SQL))
-        assert ran.status == 0, ran.err
+        assert (ran.status, ran.json["missing"]) == (0, []), ran.err
         second = json.loads((other / "sandbox.json").read_text())
         assert first["coordinator"] != second["coordinator"]
         assert all(map(alive, pids(first)))
-        ran = run("query", SQL, environment={"COTALLY_PROFILE": first["profile"]})
-        assert (ran.status, ran.json["missing"]) == (0, [])
-
-
-def test_a_kept_folder_is_resumed_and_a_changed_spec_refused(spec: Path, kept: Path, tmp_path: Path) -> None:
-    """A comment changes nothing; a bound, a budget or another file of data does."""
-    first = run("sandbox", spec, "--dir", kept, "--", *command("query", SQL)).json
-    verify = ["release", "save", first["release_id"], str(tmp_path / "first.release")]
-    again = run("sandbox", spec, "--dir", kept, "--", *command(*verify))
-    assert again.status == 0, again.err
-    assert (tmp_path / "first.release").stat().st_size > 0
-    changed = written(tmp_path)
-    for old, new in (("upper = 100 }", "upper = 99 }"), ("epsilon = 10 ", "epsilon = 11 ")):
-        changed.write_text(SPEC.replace(old, new))
-        ran = run("sandbox", changed, "--dir", kept, "--", "true")
-        assert (ran.status != 0, ran.out) == (True, "")
-        assert "another spec" in ran.err
-    changed.write_text(SPEC)  # the same words about other files
-    ran = run("sandbox", changed, "--dir", kept, "--", "true")
-    print(ran)
-    assert (ran.status != 0, "another spec" in ran.err) == (True, True)
+        process.kill()
+        eventually(lambda: not any(map(alive, pids(first))), "every role is gone", seconds=10)
 
 
 @pytest.mark.slow

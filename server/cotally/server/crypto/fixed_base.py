@@ -78,8 +78,8 @@ def _widest(exponent_bits: int, entry_bytes: int, table_bytes: int) -> int:
 
 @lru_cache(maxsize=4)
 def encrypting_table(public: PublicKey) -> FixedBase:
-    """Return the table of h_s for a node: at most 64 MiB, the nonce of its proof included."""
-    return _of_generator(public, 64 << 20)
+    """Return the table of h_s for a node: at most 32 MiB, the nonce of its proof included."""
+    return _of_generator(public, 32 << 20)
 
 
 @lru_cache(maxsize=4)

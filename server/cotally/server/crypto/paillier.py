@@ -26,7 +26,7 @@ class Encryption:
 
 
 class Encryptor:
-    """Encrypts under one public key; builds its table (at most 64 MiB) when first used."""
+    """Encrypts under one public key; builds its table (at most 32 MiB) when first used."""
 
     def __init__(self, public: PublicKey) -> None:
         self._public = public

@@ -49,8 +49,9 @@ def test_a_row_prints_only_what_it_says() -> None:
 
 
 def test_people_get_units() -> None:
-    lines = table([Row("s", "long_name", seconds=1.5), Row("s", "b", mebibytes=0.25), Row("s", "c", share=0.5),
-                   Row("s", "d", count=15), *missing("s", "no peer", ["e"])]).splitlines()
+    rows = [Row("s", "long_name", seconds=1.5), Row("s", "b", mebibytes=0.25), Row("s", "c", share=0.5),
+            Row("s", "d", count=15), *missing("s", "no peer", ["e"])]
+    lines = table(rows).splitlines()
     assert lines == ["long_name  1.500 s", "b          0.250 MiB", "c          50 %", "d          15",
                      "e          missing: no peer"]
 
