@@ -37,7 +37,7 @@ name = "pums"
 key_bits = 2048
 delta = 1e-5
 round_seconds = 20
-tick_ms = 1000
+tick_ms = 1500
 """
 _TABLE = """
 [[tables]]
