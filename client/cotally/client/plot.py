@@ -114,7 +114,8 @@ def _dress(ax: "Axes", release: "Release", at: int, labels: list[str], hues: tup
     ax.yaxis.set_major_formatter("{x:,.10g}")
     ax.set_xlim(-0.6, len(labels) - 0.4)
     if any(row.estimates[at].low is None for row in release.rows):
-        ax.annotate("× too few rows for an interval", (1, 1), (0, 14 + 12 * len(caption)), xycoords="axes fraction",
+        above = (0, 14 + 12 * len(caption))
+        ax.annotate("× too few rows for an interval", (1, 1), above, xycoords="axes fraction",
                     textcoords="offset points", ha="right", fontsize="small", color="#bc4749")
     if len(hues) > 1:
         ax.legend(title=" / ".join(release.keys[1:]), frameon=False)
