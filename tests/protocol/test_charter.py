@@ -123,6 +123,8 @@ def test_a_damaged_charter_is_refused(tmp_path: Path, data: bytes) -> None:
         charters.load(path, bytes(32))
     with pytest.raises(Misconfigured, match="no charter here"):
         charters.load(tmp_path / "missing.bin", bytes(32))
+    with pytest.raises(Misconfigured, match="cannot be read"):
+        charters.load(tmp_path, bytes(32))
 
 
 # Proposed by a hostile or careless dealer, and approved by departments that did not look

@@ -16,7 +16,7 @@ from cotally.server.wire.signed import sign
 from cotally.v1 import round_pb2
 from cotally.v1.refusals import Refusal, Refused
 from tests.protocol.lab import Lab
-from tests.protocol.test_attacks import four, refused_as
+from tests.protocol.planting import four, refused_as
 
 
 def test_who_declines_and_then_commits_is_counted_once(lab: Lab) -> None:

@@ -1,6 +1,6 @@
 """What a key holder refuses by itself, were the coordinator and up to c departments to collude.
 
-`test_attacks.py` plants one attack at a time among honest parties. Here nobody else has looked, and the
+The other files plant one attack at a time among honest parties. Here nobody else has looked, and the
 key holder is the last one who stands between the attacker and a plaintext.
 """
 
@@ -24,7 +24,7 @@ from cotally.server.wire.signed import sign
 from cotally.v1 import log_pb2, roster_pb2, round_pb2, work_pb2
 from cotally.v1.refusals import Refusal
 from tests.protocol.lab import Lab, Played, count_by_sex
-from tests.protocol.test_attacks import committed, hostile, less_noise, refused_as, relog, resigned
+from tests.protocol.planting import committed, hostile, less_noise, refused_as, relog, resigned
 
 
 def colluding(lab: Lab, make: Callable[[Sequence[int]], Sequence[int]]) -> work_pb2.Evidence:

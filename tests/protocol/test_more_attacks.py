@@ -14,7 +14,7 @@ from cotally.server.wire.signed import sign
 from cotally.v1 import log_pb2, query_pb2, roster_pb2, round_pb2, work_pb2
 from cotally.v1.refusals import Refusal
 from tests.protocol.lab import Lab
-from tests.protocol.test_attacks import four, refused_as, resigned
+from tests.protocol.planting import four, refused_as, resigned
 
 # A department that spends
 

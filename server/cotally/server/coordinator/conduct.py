@@ -114,7 +114,7 @@ class Conductor:
         round_ = Round(self._federation, announced)
         self._rounds.open(round_)
         plan = admission.priced.plan
-        for node in admission.participants:  # so that two questions at once do not spend one rest twice
+        for node in admission.participants:  # one that spends nothing says so when it declines or is back
             self._board.note_spent(node, plan.population, plan.pico_rho)
         self._audit.append(log_pb2.LogEntry(announcement=log_pb2.AnnouncementLeaf(round=round_.id)))
         self._start(round_, self._turn)

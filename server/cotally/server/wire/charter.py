@@ -27,6 +27,8 @@ def load(path: Path, fingerprint: bytes) -> Federation:
         return Federation(charter)
     except FileNotFoundError:
         raise Misconfigured(f"{path}: there is no charter here; ask the dealer for it") from None
+    except OSError as reason:
+        raise Misconfigured(f"{path} cannot be read: {reason.strerror}") from None
     except (DecodeError, NotCanonical):
         raise Misconfigured(f"{path} is not a charter, or is damaged") from None
     except (Refused, Misconfigured, ValueError) as reason:
