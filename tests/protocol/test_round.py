@@ -165,3 +165,14 @@ def test_a_node_that_sees_the_end_of_a_round_in_the_log_deletes_its_secrets(
     with pytest.raises(Refused) as refused:
         session.reveal(played.round.frozen)
     assert refused.value.refusal is Refusal.OUT_OF_ORDER
+
+
+def test_a_node_that_declines_and_then_commits_after_all_is_counted_once(lab: Lab) -> None:
+    announcement = lab.announce()
+    round_ = Round(lab.federation, announcement)
+    round_.decline("tax", Refused(Refusal.OUT_OF_ORDER, "not ready"))
+    round_.commit(lab.commit("tax", announcement))
+    round_.commit(lab.commit("north", announcement))
+    assert not round_.everybody_answered
+    round_.commit(lab.commit("health", announcement))
+    assert round_.everybody_answered
