@@ -170,8 +170,10 @@ BAD: dict[str, tuple[str, Alter]] = {
     "another federation's catalog":
         ("catalog is of 'zoo'", lambda c: setattr(c.catalog, "federation", "zoo")),
     "a delta of one": ("makes no sense", lambda c: setattr(c.roster.policy, "delta", "1")),
+    "a delta of nought": ("makes no sense", lambda c: setattr(c.roster.policy, "delta", "0")),
     "no delta": ("decimal", lambda c: setattr(c.roster.policy, "delta", "")),
     "no tick": ("makes no sense", lambda c: setattr(c.roster.policy, "tick_ms", 0)),
+    "a tick longer than a round": ("makes no sense", lambda c: setattr(c.roster.policy, "tick_ms", 20_001)),
 }
 
 

@@ -22,6 +22,7 @@ from cotally.server.node.rounds import Sealed
 from cotally.server.protocol import reveal as reveals
 from cotally.server.wire.signed import sign
 from cotally.v1 import log_pb2, roster_pb2, round_pb2, work_pb2
+from cotally.v1.canonical import digest
 from cotally.v1.refusals import Refusal
 from tests.protocol.lab import Lab, Played, count_by_sex
 from tests.protocol.planting import committed, hostile, less_noise, refused_as, relog, resigned
@@ -165,6 +166,14 @@ def test_a_round_that_the_filters_refused_stays_refused(folder: Path) -> None:
     refused_as(Refusal.NOT_WITNESSED, lambda: lab.decrypt("holder-2", second))
 
 
+def test_a_round_that_was_never_logged_is_not_decrypted(lab: Lab) -> None:
+    round_ = committed(lab)
+    evidence = work_pb2.Evidence(
+        announcement=round_.announcement, frozen=round_.frozen, checkpoint=lab.witness(),
+        reveals=[round_.reveals[n] for n in round_.members])
+    refused_as(Refusal.NOT_WITNESSED, lambda: lab.decrypt("holder-1", evidence), "this round's transcript")
+
+
 def test_a_transcript_at_another_index_is_not_decrypted(lab: Lab) -> None:
     evidence = lab.play().evidence
     evidence.index -= 1
@@ -257,3 +266,25 @@ def test_a_logged_step_back_is_a_fork_for_ever(lab: Lab) -> None:
     evidence = stepped_back(lab, leave_out="")
     refused_as(Refusal.EQUIVOCATION, lambda: lab.decrypt("holder-1", evidence), "a fork of tax's ledger")
     assert lab.holders["holder-1"].session.follower.forked == {"tax"}
+
+
+@pytest.mark.parametrize("alter", [
+    lambda link: setattr(link, "kind", 99), lambda link: setattr(link, "kind", 0),
+    lambda link: setattr(link, "population", ""), lambda link: setattr(link, "pico_rho", 2**64 - 1),
+    lambda link: setattr(link, "length", 2**64 - 1), lambda link: setattr(link, "previous", b""),
+    lambda link: link.Clear(),
+])
+def test_nonsense_in_a_logged_ledger_is_a_fork_and_nothing_worse(
+    lab: Lab, alter: Callable[[round_pb2.LedgerEntry], object]
+) -> None:
+    evidence = lab.play().evidence
+    last = next(c.body.links[-1] for c in evidence.frozen.body.commitments if c.body.node == "tax")
+    link = round_pb2.LedgerEntry(
+        node="tax", length=last.length + 1, previous=digest("ledger", last), population="residents",
+        kind=round_pb2.LEDGER_KIND_RESERVE, round=b"another round".ljust(32), pico_rho=1)
+    alter(link)
+    lab.log(log_pb2.LogEntry(roster=log_pb2.RosterLeaf(
+        round=b"another round".ljust(32), ledgers=[log_pb2.NodeLinks(node="tax", links=[link])])))
+    lab.witness()
+    assert lab.holders["holder-1"].session.follower.forked == {"tax"}
+    refused_as(Refusal.EQUIVOCATION, lambda: lab.decrypt("holder-1", evidence), "fork of tax's ledger")

@@ -96,8 +96,17 @@ def test_a_department_that_is_no_participant_does_not_answer(folder: Path) -> No
     refused_as(Refusal.NOT_ALLOWED, lambda: lab.commit("south", announcement), "no participant")
 
 
+def test_a_grant_without_canonical_form_is_refused(lab: Lab) -> None:
+    session = lab.nodes["tax"].session
+    odd = lab.grant("tax", "ada")
+    odd.body.purposes.append("e\u0301tude")  # not NFC: two spellings would have one meaning
+    session._grants = [odd]
+    refused_as(Refusal.MALFORMED, lambda: lab.commit("tax", lab.announce()), "not canonical")
+
+
 def test_nothing_is_revealed_in_an_unknown_round(lab: Lab) -> None:
     unknown = freeze(b"r" * 32, [], lab.keys["coordinator"])
+    assert lab.nodes["tax"].session.resume(b"r" * 32) is None
     refused_as(Refusal.OUT_OF_ORDER, lambda: lab.nodes["tax"].session.reveal(unknown), "nothing to reveal")
 
 
@@ -249,6 +258,16 @@ def test_an_altered_roster_is_revealed_to_by_nobody_and_decrypted_by_nobody(lab:
     lab.log(log_pb2.LogEntry(roster=reveals.roster_leaf(frozen)))
     evidence = work_pb2.Evidence(announcement=record.announcement, frozen=frozen, checkpoint=lab.witness())
     refused_as(refusal, lambda: lab.decrypt("holder-1", evidence))
+
+
+def test_a_roster_with_another_commitment_of_ours_is_not_revealed_to(lab: Lab) -> None:
+    """Whoever stole a signing key still cannot make its node open anything else than what it stored."""
+    def replaced(commitments: list[round_pb2.Commitment]) -> None:
+        commitments[2].body.sealed = b"s" * 32
+        commitments[2].signature = sign(lab.keys["tax"], "commitment", commitments[2].body)
+
+    frozen = frozen_with(lab, replaced)
+    refused_as(Refusal.EQUIVOCATION, lambda: lab.nodes["tax"].session.reveal(frozen), "does not hold")
 
 
 def test_a_roster_that_the_coordinator_did_not_sign_is_not_revealed_to(lab: Lab) -> None:

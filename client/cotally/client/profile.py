@@ -57,7 +57,8 @@ def load(path: Path | str | None = None) -> Profile:
     """The profile at *path*, or where COTALLY_PROFILE points; Misconfigured names file and key."""
     place = path or os.environ.get(VARIABLE)
     if not place:
-        raise Misconfigured(f"no profile is given; pass one or set {VARIABLE} to the path of a profile.toml")
+        raise Misconfigured(f"no profile is given: set {VARIABLE} to the path of a profile.toml, or name one "
+                            "(--profile PATH, or connect(profile=PATH) in Python)")
     file = Path(place).expanduser().absolute()
     return _from_table(file, _read(file))
 

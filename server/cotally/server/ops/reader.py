@@ -76,7 +76,7 @@ class Section:
         """NFC text, not empty."""
         value = self._get(key, default)
         if not isinstance(value, str) or not value:
-            self._expected(key, "text in quotes, not empty", value)
+            self._expected(key, "text in quotes that is not empty", value)
         if not unicodedata.is_normalized("NFC", value):
             self.refuse(key, "must be in Unicode normal form NFC")
         return value
@@ -193,7 +193,7 @@ def _show(value: object) -> str:
         case dict():
             return "a table"
         case list():
-            return "a list"
+            return "a list" if value else "an empty list"
         case str() | int() | Decimal():
             shown = repr(value) if isinstance(value, str) else str(value)
             return shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "..."

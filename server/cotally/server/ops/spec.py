@@ -106,7 +106,8 @@ def check_data(spec: Spec) -> None:
         for table in department.data:
             path = spec.data_file(department, table)
             if not path.is_file():
-                raise Misconfigured(f"{spec.file}: departments[{i}].data.{table}: there is no file {path}")
+                wrong = f"{path} is a folder, not a file" if path.is_dir() else f"there is no file {path}"
+                raise Misconfigured(f"{spec.file}: departments[{i}].data.{table}: {wrong}")
 
 
 def _spec(file: Path, s: Section, tables: list[Section], departments: tuple[Department, ...],
@@ -121,7 +122,7 @@ def _spec(file: Path, s: Section, tables: list[Section], departments: tuple[Depa
     colluding = s.integer("colluding", 1, 10_000, 1)
     if minimum - colluding < 1:
         s.refuse("min_departments", f"must exceed colluding ({colluding}), so that noise does not rest on "
-                                    f"colluding departments alone, not {minimum}")
+                                    f"colluding departments alone; it is {minimum}")
     if colluding + threshold - 1 >= len(departments) + holders:
         s.refuse("colluding", "leaves no honest witness: colluding + threshold - 1 must be below the number "
                               "of departments and key holders together")
