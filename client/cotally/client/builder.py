@@ -170,6 +170,9 @@ class TableQuery:
 
     def agg(self, *unnamed: Aggregate, **named: Aggregate) -> Self:
         """Ask for statistics: `agg(n=count())` is COUNT(*) AS n, `agg(count())` takes the default name."""
+        for aggregate in (*unnamed, *named.values()):
+            if not isinstance(aggregate, Aggregate):
+                raise TypeError(f"agg takes count(), sum_(c) and avg(c), not {type(aggregate).__name__}")
         aliased = (replace(a, alias=Name(alias)) for alias, a in named.items())
         return replace(self, aggregates=(*self.aggregates, *unnamed, *aliased))
 

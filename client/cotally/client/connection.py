@@ -131,6 +131,9 @@ class Connection:
 
     def ask(self, question: Question, purpose: str | None = None) -> "Ask":
         """A question that was built already."""
+        if purpose and question.purpose and purpose != question.purpose:
+            raise Refused(Refusal.BAD_PRIVACY, f"the question says purpose {question.purpose!r}, and you "
+                                               f"{purpose!r}; leave one of them out")
         purpose = purpose or question.purpose or self.profile.purposes[0]
         return Ask(self, question.query, purpose)
 

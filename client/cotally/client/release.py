@@ -49,8 +49,12 @@ class Release:
         return cls(verify(bundle, roster_fingerprint))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], roster_fingerprint: bytes) -> "Release":
-        """Return the release that `save` wrote to *path*, verified again; Misconfigured if it is none."""
+    def load(cls, path: str | os.PathLike[str], roster_fingerprint: bytes | str) -> "Release":
+        """Return the release that `save` wrote to *path*, verified again; Misconfigured if it is none.
+
+        The roster's fingerprint is 32 bytes, or their 64 hex digits.
+        """
+        fingerprint = _fingerprint(roster_fingerprint)
         try:
             data = Path(path).read_bytes()
         except OSError as error:
@@ -62,7 +66,7 @@ class Release:
             raise Misconfigured(f"{os.fspath(path)} is not a saved release") from None
         if not data or not bundle.HasField("release"):
             raise Misconfigured(f"{os.fspath(path)} is not a saved release")
-        return cls.of(bundle, roster_fingerprint)
+        return cls.of(bundle, fingerprint)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the release with its whole proof to *path*, in one step; Misconfigured if that fails."""
@@ -216,6 +220,16 @@ class Release:
         more = f"<p>&hellip; {len(frame) - _SHOWN} more groups</p>" if len(frame) > _SHOWN else ""
         return (f"{table}{more}<p><small>{html.escape(self.caption)}; verified, release "
                 f"<code>{self.id[:16]}</code></small></p>")
+
+
+def _fingerprint(roster: bytes | str) -> bytes:
+    try:
+        digits = bytes.fromhex(roster) if isinstance(roster, str) else roster
+    except ValueError:
+        digits = b""
+    if len(digits) != 32:
+        raise Misconfigured("a roster's fingerprint has 64 hex digits, or 32 bytes")
+    return digits
 
 
 def _cells(alias: str, estimate: Estimate) -> dict[str, Any]:

@@ -4,10 +4,9 @@ OpenDP accepts a scale of zero and quotes data in its errors; neither passes thi
 """
 
 from fractions import Fraction
+from functools import cache
 from math import inf, ldexp, nextafter
 from typing import Any, Final
-
-import opendp.prelude as opendp
 
 from cotally.v1.refusals import Refusal, Refused
 
@@ -20,7 +19,14 @@ _TOLERANCE: Final = Fraction(1, 10**12)  # OpenDP's upward rounding in binary fl
 _ROUNDING: Final = 2  # pico-rho: a price is rounded up to an integer, and tau may carry it one further
 _EXTENT: Final = 900  # powers of two that a scale may lie from one, well inside binary floats
 
-opendp.enable_features("contrib")
+
+@cache
+def _opendp() -> Any:
+    """OpenDP, loaded when noise is first priced: whoever only joins a federation does without it."""
+    import opendp.prelude as opendp
+
+    opendp.enable_features("contrib")
+    return opendp
 
 
 def build(block: Block, mechanism: Mechanism, honest: int) -> Any:
@@ -33,6 +39,7 @@ def build(block: Block, mechanism: Mechanism, honest: int) -> Any:
     scale = _float_scale(block)
     if mechanism is Mechanism.GAUSSIAN and scale**2 < LEAST_VARIANCE:
         raise Refused(Refusal.BAD_PRIVACY, f"the noise shares of {title(block)} are too narrow to add up")
+    opendp = _opendp()
     try:
         integers = opendp.vector_domain(opendp.atom_domain(T="i64"))
         if mechanism is Mechanism.GAUSSIAN:

@@ -69,7 +69,10 @@ def _snapshots(engine: DuckDB, settings: config.NodeConfig, us: party.Party, log
         if table.name not in settings.data:
             raise Misconfigured(f"{settings.common.path}: data.{table.name} is missing; the catalog lists "
                                 f"{us.member.name} as a holder of it")
-        report = engine.snapshot(table, settings.data[table.name])
+        try:
+            report = engine.snapshot(table, settings.data[table.name])
+        except Misconfigured as reason:
+            raise Misconfigured(f"{settings.common.path}: data.{table.name}: {reason}") from None
         log.event("snapshot", table=table.name, count=report.rows)
         for note in report.notes:
             log.warning("snapshot_note", table=table.name, message=note)

@@ -89,6 +89,11 @@ def _roles(spec: Spec) -> dict[str, str]:
         | dict.fromkeys((a.name for a in spec.analysts), "analyst")
 
 
+def member_names(spec: Spec) -> list[str]:
+    """Everybody that the roster will name, sorted."""
+    return sorted(_roles(spec))
+
+
 def member_folder(root: Path, role: str, name: str) -> Path:
     """Where the folder of a member lies under *root*."""
     return root / role if role == "coordinator" else root / f"{role}s" / name

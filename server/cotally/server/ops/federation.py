@@ -19,7 +19,7 @@ from cotally.v1.commands import Group
 from cotally.v1.refusals import Misconfigured
 
 from . import folders
-from .ceremony import Arrangement, hold, member_folder
+from .ceremony import Arrangement, hold, member_folder, member_names
 from .charter import approve, missing_approvals, with_approvals
 from .enrolment import ROLES, join, read_requests
 from .spec import Spec, load_spec
@@ -56,8 +56,12 @@ class InitCommand:
                                 f"sandbox, not {spec.key_bits}")
         address = parse_address(args.coordinator)
         listen = args.coordinator if address.is_loopback else f"0.0.0.0:{address.port}"
+        requests = read_requests(args.requests)
+        if requests and (missing := [n for n in member_names(spec) if n not in requests]):
+            raise Misconfigured(f"{args.requests}: there is no request of {', '.join(missing)}; without "
+                                "--requests the dealer makes everybody's keys, and knows them")
         arrangement = Arrangement(
-            coordinator=str(address), listen=listen, requests=read_requests(args.requests),
+            coordinator=str(address), listen=listen, requests=requests,
             data_path=lambda department, table: Path(department.data[table]).name,
             passphrases=read_passphrases(args.passphrase_file, spec))
         held = hold(spec, args.dir, arrangement, lambda line: print(f"  {line}", file=sys.stderr))

@@ -83,7 +83,7 @@ class GrantCommand:
         if args.output == "json":
             sys.stdout.write(json.dumps({"grant": str(path), "analyst": args.analyst}) + "\n")
         else:
-            sys.stdout.write(f"granted to {args.analyst}: {path}\n")
+            sys.stdout.write(f"granted to {args.analyst}: {path}; restart the node to let it count\n")
         return 0
 
 
@@ -98,6 +98,8 @@ def grant_from_config(config: Path, terms: Terms) -> Path:
     for table in terms.tables:
         if table not in held:
             raise Misconfigured(f"--table {table!r} is not held by {name}, which holds {', '.join(held)}")
+    if not all(purpose.strip() for purpose in terms.purposes):
+        raise Misconfigured("--purpose must not be empty")
     if not 1 <= terms.days <= 3660:
         raise Misconfigured(f"--days must be from 1 to 3660, not {terms.days}")
     signer = SigningKey.load(settings.common.signing_key)

@@ -162,13 +162,19 @@ def _table(s: Section, i: int, federation: str, minimum: int, colluding: int,
     if len(holders) > 1 and least - colluding < 1:
         s.refuse("min_departments", f"must exceed federation.colluding ({colluding}), not be {least}; of "
                                     f"the {len(holders)} holders one must be honest")
+    most = 1 if unit == "row" else 10_000  # a row lies in one group, once
+    people = s.integer("max_people", 1, 10**10, 100_000)
+    stated = s.has("expected_people")
+    expected = s.integer("expected_people", 1, 10**10, 1000)
+    if stated and expected > people * len(holders):
+        s.refuse("expected_people", f"must be at most {people * len(holders)}, which is max_people times the "
+                                    f"{len(holders)} departments, not {expected}")
     table = Table(
         name=name, population=population, unit=None if unit == "row" else unit,
         overlap=s.integer("overlap", 1, len(holders), 1),
-        rows_per_person=s.integer("max_rows_per_person", 1, 10_000, 1),
-        groups_per_person=s.integer("max_groups_per_person", 1, 10_000, 1),
-        expected_people=s.integer("expected_people", 1, 10**10, 1000),
-        max_people=s.integer("max_people", 1, 10**10, 100_000),
+        rows_per_person=s.integer("max_rows_per_person", 1, most, 1),
+        groups_per_person=s.integer("max_groups_per_person", 1, most, 1),
+        expected_people=expected, max_people=people,
         min_departments=least, vintage=s.text("vintage", "1"),
         columns=read_columns(s.sections("columns")), holders=holders)
     s.done()

@@ -1,5 +1,6 @@
 """A role's own identity, loaded from the files that its configuration names."""
 
+import fcntl
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ class Party:
     member: roster_pb2.Member
     signing: SigningKey
     state: Path
+    lock: int  # descriptor that holds the state folder for this process, for as long as it lives
 
     def ready(self, say: Callable[[], None]) -> None:
         """Tell whoever started us that we serve, once: `state/ready` holds our process id."""
@@ -42,8 +44,20 @@ def load(common: Common, role: "roster_pb2.Role.ValueType") -> Party:
     if signing.public != member.signing_key:
         raise Misconfigured(f"{common.signing_key}: the roster gives {common.name} another signing key")
     common.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = _hold(common.state)
     (common.state / "ready").unlink(missing_ok=True)
-    return Party(federation, member, signing, common.state)
+    return Party(federation, member, signing, common.state, lock)
+
+
+def _hold(state: Path) -> int:
+    """Take the state folder for this process alone; two processes on one ledger would each spend it."""
+    lock = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise Misconfigured(f"{state} is in use by another process; stop that one first") from None
+    return lock
 
 
 def write(path: Path, text: str) -> None:

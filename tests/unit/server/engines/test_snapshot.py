@@ -126,10 +126,20 @@ def test_a_stray_quote_does_not_reach_for_a_far_one(tmp_path: Path) -> None:
 
 def test_quoted_line_breaks_survive_the_end_of_a_batch(tmp_path: Path) -> None:
     record = b'%d,7,"' + b"x" * 500 + b'\nb"\n'
-    report = freeze(tmp_path, PAIR, HEADER + b"".join(record % i for i in range(6000)))
+    report = freeze(tmp_path, PAIR, HEADER + b"".join(record % (i % 900) for i in range(6000)))
     assert report == SnapshotReport(
         6000, ("north.csv: 6000 cells of column city are not among its codes and count as other",)
     )
+
+
+@pytest.mark.parametrize("people, told", [(1000, False), (1001, True)])
+def test_more_people_than_the_catalog_foresees_are_told_to_the_operator(
+    tmp_path: Path, people: int, told: bool
+) -> None:
+    lines = [b"%d,7,a\n" % (i % people) for i in range(3 * people)]
+    notes = freeze(tmp_path, PAIR, HEADER + b"".join(lines)).notes
+    said = [n for n in notes if f"{people} privacy units, more than max_people = 1000" in n]
+    assert bool(said) is told
 
 
 @settings(max_examples=20, deadline=None)

@@ -42,7 +42,7 @@ def notes(
         value = column(declared.name)
         counts += [exp.Count(this=value), exp.CountIf(this=_odd(declared, bindings))]
     if table.unit is not None:
-        counts.append(exp.Count(this=column(UNIT)))
+        counts += [exp.Count(this=column(UNIT)), exp.Count(this=exp.Distinct(expressions=[column(UNIT)]))]
     source = exp.Anonymous(this="read_parquet", expressions=[exp.Placeholder(this="records")])
     tree = exp.select(*counts).from_(exp.Table(this=source))
     found = connection.execute(
@@ -60,8 +60,14 @@ def _sentences(
     first = 0
     if table.unit is not None:
         first = 1
-        if found[-1] < rows:
-            yield f"{rows - found[-1]} records have no {table.unit} and leave"
+        named, people = found[-2:]
+        if named < rows:
+            yield f"{rows - named} records have no {table.unit} and leave"
+    else:
+        people = rows
+    if people > table.max_people:
+        yield (f"there are {people} privacy units, more than max_people = {table.max_people} of the catalog: "
+               "sums are cut off there, and too small")
     for place, declared in enumerate(table.columns):
         valid, odd = found[2 * place : 2 * place + 2]
         lost = filled[first + place] + unreadable[first + place] - valid
