@@ -164,6 +164,7 @@ def test_names_may_be_in_any_script(tmp_path: Path) -> None:
     ("overlap = 2", "overlap = 4", "tables[0].overlap", "from 1 to 3"),
     ("max_rows_per_person = 3", "max_rows_per_person = 0", "tables[0].max_rows_per_person", "from 1"),
     ("max_people = 100000", "max_people = 1e5", "tables[0].max_people", "whole number"),
+    ("max_people = 100000", "max_people = 10", "tables[0].expected_people", "at most 30"),
     ("max_people = 100000", "max_peopel = 100000", "tables[0].max_peopel", "'max_people'"),
     ("max_people = 100000", "max_people = 1\nmin_departments = 4", "tables[0].min_departments", "at most 3"),
     ("max_people = 100000", "max_people = 1\nmin_departments = 1", "tables[0].min_departments", "colluding"),
