@@ -58,6 +58,7 @@ ALTERATIONS: dict[str, tuple[Refusal, Callable[[round_pb2.Announcement], object]
     "another key": (Refusal.PLAN_MISMATCH, lambda b: setattr(b, "public_key", bytes(32))),
     "another key epoch, hence another h_s": (Refusal.PLAN_MISMATCH, lambda b: setattr(b, "key_epoch", 2)),
     "another catalog": (Refusal.PLAN_MISMATCH, lambda b: setattr(b, "catalog", bytes(32))),
+    "another federation": (Refusal.PLAN_MISMATCH, lambda b: setattr(b, "federation", "zoo")),
     "another roster": (Refusal.PLAN_MISMATCH, lambda b: setattr(b, "roster", bytes(32))),
     "another vintage": (Refusal.PLAN_MISMATCH, lambda b: setattr(b, "vintage", "2")),
     "another protocol": (Refusal.PROTOCOL_VERSION, lambda b: setattr(b, "version", 2)),

@@ -14,6 +14,7 @@ from cotally.server.coordinator.session import Round
 from cotally.server.protocol.decryption import decrypt_part
 from cotally.server.wire.signed import sign
 from cotally.v1 import round_pb2
+from cotally.v1.canonical import digest
 from cotally.v1.refusals import Refusal, Refused
 from tests.protocol.lab import Lab
 from tests.protocol.planting import four, refused_as
@@ -131,3 +132,12 @@ def test_a_proof_of_another_transcript_does_not_serve_for_this_one(lab: Lab) -> 
     body.proof.CopyFrom(replayed.proof)
     moved = round_pb2.Partial(body=body, signature=sign(key, "partial", body))
     refused_as(Refusal.BAD_PROOF, lambda: played.round.partial(moved), "holder-1")
+
+
+def test_the_log_says_who_asked_whom_for_what_and_at_which_price(lab: Lab) -> None:
+    """The filters fold over these fields alone; a field left empty would charge nobody."""
+    round_ = lab.play().round
+    leaf, plan = round_.combine(), round_.priced.plan
+    assert (leaf.round, leaf.analyst, leaf.purpose) == (round_.id, "ada", "statistics")
+    assert (leaf.population, leaf.pico_rho) == (plan.population, plan.pico_rho)
+    assert round_.transcript is not None and leaf.transcript == digest("transcript", round_.transcript)

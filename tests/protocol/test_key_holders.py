@@ -20,6 +20,7 @@ from cotally.server.keyholder.decryptions import Decryptions
 from cotally.server.keyholder.session import KeyHolderSession
 from cotally.server.node.rounds import Sealed
 from cotally.server.protocol import reveal as reveals
+from cotally.server.protocol.commitment import commit
 from cotally.server.wire.signed import sign
 from cotally.v1 import log_pb2, roster_pb2, round_pb2, work_pb2
 from cotally.v1.canonical import digest
@@ -72,6 +73,24 @@ def test_key_holders_refuse_a_reveal_that_does_not_open_its_commitment(lab: Lab)
     round_.reveals["tax"] = other
     evidence = lab.evidence(round_)
     refused_as(Refusal.BAD_PROOF, lambda: lab.decrypt("holder-1", evidence), "not what it committed")
+
+
+def test_a_seal_opens_for_its_own_department_in_its_own_round_only(lab: Lab) -> None:
+    """A thief copies the seal of an old commitment, and what opened it then does not open it now."""
+    stolen = {r.body.node: r.body for r in lab.play().evidence.reveals}["north"]
+    contents = Sealed(stolen.salt, stolen.ciphertexts, stolen.proof)
+    announcement = lab.announce()
+    round_ = Round(lab.federation, announcement)
+    for name in ("health", "north"):
+        round_.commit(lab.commit(name, announcement))
+    honest, _ = hostile(lab, announcement, "tax", lambda clear: contents)
+    old = lab.nodes["north"].session.resume(stolen.round)
+    assert old is not None and old.commitment is not None
+    copied = commit(honest.body, old.commitment.body.sealed, lab.keys["tax"])
+    round_.commit(copied)
+    frozen = round_.freeze(lab.now, lab.keys["coordinator"])
+    opened = reveals.reveal(frozen, "tax", stolen.salt, stolen.ciphertexts, stolen.proof, lab.keys["tax"])
+    refused_as(Refusal.BAD_PROOF, lambda: round_.reveal(opened), "not what it committed")
 
 
 def test_key_holders_refuse_a_reveal_that_another_department_signed(lab: Lab) -> None:

@@ -25,6 +25,8 @@ def test_a_round_that_a_department_could_not_pay_ends_like_any_other(lab: Lab) -
     decision = session.decide(lab.announce(), lab.now)
     ledger.set_budget("residents", 1)
     refused_as(Refusal.BUDGET_SPENT, lambda: session.reserve(decision))
+    record = session._rounds.get(decision.round)
+    assert record is not None and record.state is State.DONE
     session.follow(log_pb2.LogEntry(dead=log_pb2.DeadLeaf(round=decision.round, reason="BUDGET_SPENT")))
     [status] = ledger.status()
     assert status.spent_pico_rho == 0
@@ -156,6 +158,13 @@ def test_a_question_that_its_analyst_signed_wrongly_is_refused(lab: Lab, what: s
     refused_as(refusal, lambda: lab.commit("tax", announcement))
 
 
+def test_a_department_is_no_analyst_whatever_it_signs(lab: Lab) -> None:
+    session = lab.nodes["tax"].session
+    session._grants = [lab.grant("tax", "north")]
+    announcement = lab.announce(lab.envelope(analyst="north"))
+    refused_as(Refusal.CREDENTIALS, lambda: session.decide(announcement, lab.now), "'north' is no analyst")
+
+
 def test_a_grants_end_counts_at_the_node_whatever_the_announcement_says(lab: Lab) -> None:
     session = lab.nodes["tax"].session
     announcement = lab.announce()
@@ -216,6 +225,16 @@ def unpaid(lab: Lab, commitments: list[round_pb2.Commitment]) -> None:
     commitments[0].signature = sign(lab.keys["health"], "commitment", body)
 
 
+def paid_from_elsewhere(lab: Lab, commitments: list[round_pb2.Commitment]) -> None:
+    commitments[0].body.links[-1].population = "cattle"
+    commitments[0].signature = sign(lab.keys["health"], "commitment", commitments[0].body)
+
+
+def given_back(lab: Lab, commitments: list[round_pb2.Commitment]) -> None:
+    commitments[0].body.links[-1].kind = round_pb2.LEDGER_KIND_VOID
+    commitments[0].signature = sign(lab.keys["health"], "commitment", commitments[0].body)
+
+
 def sealing_nothing(lab: Lab, commitments: list[round_pb2.Commitment]) -> None:
     commitments[0].body.sealed = b""
     commitments[0].signature = sign(lab.keys["health"], "commitment", commitments[0].body)
@@ -239,6 +258,8 @@ def under_anothers_grant(lab: Lab, commitments: list[round_pb2.Commitment]) -> N
 ROSTERS: dict[str, tuple[Refusal, Callable[[Lab, list[round_pb2.Commitment]], object]]] = {
     "a commitment that nobody signed": (Refusal.CREDENTIALS, lambda lab, c: unsigned(c)),
     "a commitment that reserves another price": (Refusal.PLAN_MISMATCH, unpaid),
+    "a commitment that pays from another population": (Refusal.PLAN_MISMATCH, paid_from_elsewhere),
+    "a commitment whose reservation is void": (Refusal.PLAN_MISMATCH, given_back),
     "a commitment that seals nothing": (Refusal.MALFORMED, sealing_nothing),
     "a commitment to another plan": (Refusal.PLAN_MISMATCH, of_another_plan),
     "a commitment to no ciphertexts": (Refusal.PLAN_MISMATCH, with_fewer_ciphertexts),

@@ -29,19 +29,26 @@ def check(path: Path, now: datetime | None = None) -> list[Finding]:
     if wrong := [key for key in ("coordinator", *FILES) if not isinstance(table.get(key), str)]:
         return [fail("profile", f"{path}: `{wrong[0]}` is missing or no text", f"mend {path}")]
     files = {key: path.parent / table[key] for key in FILES}
-    own = certificate(files, now or datetime.now(UTC))
-    findings = [ok("profile", str(path)), private(files["signing_key"]), own]
-    return [*findings, coordinator(table["coordinator"], files)] if own.verdict != "fail" else findings
+    findings = [ok("profile", str(path)), private("signing key", files["signing_key"]),
+                private("key", files["key"])]
+    if findings[-1].verdict == "fail":
+        return findings
+    findings.append(certificate(files, now or datetime.now(UTC)))
+    if findings[-1].verdict != "fail":
+        findings.append(coordinator(table["coordinator"], files))
+    if findings[-1].verdict != "fail" and "purposes" in table:
+        findings.append(roster(table, files))
+    return findings
 
 
-def private(path: Path) -> Finding:
-    """The signing key's file and its mode."""
+def private(what: str, path: Path) -> Finding:
+    """A private key's file and its mode."""
     from cotally.server.rpc import credentials  # late: gRPC may be what is broken
     try:
         credentials.read_private(path)
     except Misconfigured as error:
-        return fail("signing key", error.message, f"chmod 600 {path}", CREDENTIALS)
-    return ok("signing key", f"{path}, for its owner only")
+        return fail(what, error.message, f"chmod 600 {path}")
+    return ok(what, f"{path}, for its owner only")
 
 
 def certificate(files: Mapping[str, Path], now: datetime) -> Finding:
@@ -89,6 +96,35 @@ def _handshake(line: socket.socket, host: str, address: str, files: Mapping[str,
         if not secure.recv(1):
             return fail("coordinator", f"{address} does not accept this certificate", _RENEW, CREDENTIALS)
         return _lasts(address, secure.getpeercert() or {})
+
+
+def roster(table: Mapping[str, Any], files: Mapping[str, Path]) -> Finding:
+    """Whether the coordinator lives under the roster that the analyst's profile pins."""
+    import grpc
+
+    from cotally.server.rpc import credentials
+    from cotally.server.rpc.refusals import from_error
+    from cotally.server.wire.federation import VERSION
+    from cotally.v1 import analyst_pb2, analyst_pb2_grpc, work_pb2
+    from cotally.v1.canonical import digest
+
+    pinned, address = str(table.get("roster")), table["coordinator"]
+    mend = "compare `name` and `roster` in the profile with what the federation gave you"
+    try:
+        hello = work_pb2.Hello(version=VERSION, roster=bytes.fromhex(pinned), name=str(table.get("name")))
+        own = credentials.load(files["ca"], files["certificate"], files["key"])
+        with grpc.secure_channel(address, own.for_client()) as channel:
+            answer = analyst_pb2_grpc.AnalystsStub(channel).Welcome(
+                analyst_pb2.WelcomeRequest(hello=hello), timeout=_PATIENCE)
+    except ValueError:
+        return fail("roster", f"`roster` is {pinned!r}, not 64 hex digits", mend, CREDENTIALS)
+    except grpc.RpcError as error:
+        return fail("roster", from_error(error, address).message, mend, CREDENTIALS)
+    found = digest("roster", answer.charter.roster)
+    if found.hex() != pinned.lower():
+        return fail("roster", f"the coordinator shows the roster {found.hex()}, not the pinned one", mend,
+                    CREDENTIALS)
+    return ok("roster", f"the pinned one of {answer.charter.roster.federation}")
 
 
 def _lasts(address: str, theirs: Mapping[str, Any]) -> Finding:
