@@ -298,12 +298,15 @@ def test_nonsense_in_a_logged_ledger_is_a_fork_and_nothing_worse(
 ) -> None:
     evidence = lab.play().evidence
     last = next(c.body.links[-1] for c in evidence.frozen.body.commitments if c.body.node == "tax")
-    link = round_pb2.LedgerEntry(
+    odd = round_pb2.LedgerEntry(
         node="tax", length=last.length + 1, previous=digest("ledger", last), population="residents",
+        kind=round_pb2.LEDGER_KIND_RESERVE, round=b"one round".ljust(32), pico_rho=1)
+    alter(odd)
+    after = round_pb2.LedgerEntry(
+        node="tax", length=last.length + 2, previous=digest("ledger", odd), population="residents",
         kind=round_pb2.LEDGER_KIND_RESERVE, round=b"another round".ljust(32), pico_rho=1)
-    alter(link)
     lab.log(log_pb2.LogEntry(roster=log_pb2.RosterLeaf(
-        round=b"another round".ljust(32), ledgers=[log_pb2.NodeLinks(node="tax", links=[link])])))
+        round=after.round, ledgers=[log_pb2.NodeLinks(node="tax", links=[odd, after])])))
     lab.witness()
     assert lab.holders["holder-1"].session.follower.forked == {"tax"}
     refused_as(Refusal.EQUIVOCATION, lambda: lab.decrypt("holder-1", evidence), "fork of tax's ledger")
