@@ -94,7 +94,7 @@ def _scalar(field: Any, old: Any, chance: random.Random) -> Any:
         low, high = INTEGERS[field.type]
         return chance.choice([low, high, 0, 1, max(low, (old or 0) - 1), min(high, (old or 0) + 1)])
     if field.type == Field.TYPE_ENUM:
-        return chance.choice([0, 1, 2, 99])
+        return chance.choice([0, 1, 2, 99, -1])
     if field.type == Field.TYPE_BOOL:
         return not old
     if field.type == Field.TYPE_STRING:

@@ -176,7 +176,10 @@ class Connection:
             raise Refused(Refusal.MALFORMED, f"{release_id[:80]!r} is no release id: 64 hex digits") from None
         with refusals(self.profile.coordinator):
             frames = self._analysts.Fetch(analyst_pb2.FetchRequest(round=round_), timeout=CALL_SECONDS)
-            return Release.of(join(frames, log_pb2.Bundle), self.profile.roster)
+            found = Release.of(join(frames, log_pb2.Bundle), self.profile.roster)
+        if found.id != round_.hex():
+            raise Refused(Refusal.EQUIVOCATION, "the coordinator sent another release than the one asked for")
+        return found
 
     def _envelope(self, query: query_pb2.Query, purpose: str) -> query_pb2.SignedEnvelope:
         body = query_pb2.Envelope(

@@ -33,7 +33,7 @@ _UNSIGNED: Final = {
 
 
 class NotCanonical(ValueError):
-    """A message that has no canonical encoding: unknown fields, text not NFC, nested too deeply."""
+    """A message without canonical encoding: unknown fields, negative enums, text not NFC, too deep."""
 
 
 def canonical(message: Message, depth: int = 0) -> bytes:
@@ -63,6 +63,8 @@ def _element(field: FieldDescriptor, value: object, depth: int) -> bytes:
     if isinstance(value, int) and field.type in _SIGNED:
         return value.to_bytes(8, "big", signed=True)
     if isinstance(value, int) and field.type in _UNSIGNED:
+        if value < 0:  # protobuf's enums are open, and signed
+            raise NotCanonical(f"{field.full_name} has a negative number")
         return value.to_bytes(8, "big")
     raise NotCanonical(f"{field.full_name} has a type without canonical encoding")
 

@@ -121,25 +121,6 @@ class Growth(google.protobuf.message.Message):
 Global___Growth: typing_extensions.TypeAlias = Growth
 
 @typing.final
-class Witnessed(google.protobuf.message.Message):
-    """To everybody: a checkpoint reached its quorum."""
-
-    DESCRIPTOR: google.protobuf.descriptor.Descriptor
-
-    CHECKPOINT_FIELD_NUMBER: builtins.int
-    @property
-    def checkpoint(self) -> cotally.v1.log_pb2.WitnessedCheckpoint: ...
-    def __init__(
-        self,
-        *,
-        checkpoint: cotally.v1.log_pb2.WitnessedCheckpoint | None = ...,
-    ) -> None: ...
-    def HasField(self, field_name: typing.Literal["checkpoint", b"checkpoint"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["checkpoint", b"checkpoint"]) -> None: ...
-
-Global___Witnessed: typing_extensions.TypeAlias = Witnessed
-
-@typing.final
 class NodeWork(google.protobuf.message.Message):
     """What the coordinator posts to one node. Framed."""
 
@@ -148,26 +129,22 @@ class NodeWork(google.protobuf.message.Message):
     ANNOUNCEMENT_FIELD_NUMBER: builtins.int
     FROZEN_FIELD_NUMBER: builtins.int
     GROWTH_FIELD_NUMBER: builtins.int
-    WITNESSED_FIELD_NUMBER: builtins.int
     @property
     def announcement(self) -> cotally.v1.round_pb2.SignedAnnouncement: ...
     @property
     def frozen(self) -> cotally.v1.round_pb2.SignedFrozenRoster: ...
     @property
     def growth(self) -> Global___Growth: ...
-    @property
-    def witnessed(self) -> Global___Witnessed: ...
     def __init__(
         self,
         *,
         announcement: cotally.v1.round_pb2.SignedAnnouncement | None = ...,
         frozen: cotally.v1.round_pb2.SignedFrozenRoster | None = ...,
         growth: Global___Growth | None = ...,
-        witnessed: Global___Witnessed | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["announcement", b"announcement", "frozen", b"frozen", "growth", b"growth", "witnessed", b"witnessed", "work", b"work"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["announcement", b"announcement", "frozen", b"frozen", "growth", b"growth", "witnessed", b"witnessed", "work", b"work"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["work", b"work"]) -> typing.Literal["announcement", "frozen", "growth", "witnessed"] | None: ...
+    def HasField(self, field_name: typing.Literal["announcement", b"announcement", "frozen", b"frozen", "growth", b"growth", "work", b"work"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["announcement", b"announcement", "frozen", b"frozen", "growth", b"growth", "work", b"work"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["work", b"work"]) -> typing.Literal["announcement", "frozen", "growth"] | None: ...
 
 Global___NodeWork: typing_extensions.TypeAlias = NodeWork
 
@@ -217,24 +194,20 @@ class KeyHolderWork(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     GROWTH_FIELD_NUMBER: builtins.int
-    WITNESSED_FIELD_NUMBER: builtins.int
     EVIDENCE_FIELD_NUMBER: builtins.int
     @property
     def growth(self) -> Global___Growth: ...
-    @property
-    def witnessed(self) -> Global___Witnessed: ...
     @property
     def evidence(self) -> Global___Evidence: ...
     def __init__(
         self,
         *,
         growth: Global___Growth | None = ...,
-        witnessed: Global___Witnessed | None = ...,
         evidence: Global___Evidence | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["evidence", b"evidence", "growth", b"growth", "witnessed", b"witnessed", "work", b"work"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["evidence", b"evidence", "growth", b"growth", "witnessed", b"witnessed", "work", b"work"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["work", b"work"]) -> typing.Literal["growth", "witnessed", "evidence"] | None: ...
+    def HasField(self, field_name: typing.Literal["evidence", b"evidence", "growth", b"growth", "work", b"work"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["evidence", b"evidence", "growth", b"growth", "work", b"work"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["work", b"work"]) -> typing.Literal["growth", "evidence"] | None: ...
 
 Global___KeyHolderWork: typing_extensions.TypeAlias = KeyHolderWork
 

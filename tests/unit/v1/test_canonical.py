@@ -41,6 +41,14 @@ def test_what_has_no_canonical_form_is_refused(vector: dict[str, Any]) -> None:
         canonical(parsed(vector))
 
 
+def test_an_enum_that_no_version_can_know_is_refused() -> None:
+    """Enums are open and signed in protobuf: a hostile peer may send a negative one."""
+    entry = round_pb2.LedgerEntry.FromString(b"\x20" + b"\xff" * 9 + b"\x01")
+    assert entry.kind == -1
+    with pytest.raises(NotCanonical, match="negative"):
+        canonical(entry)
+
+
 @pytest.mark.parametrize("vector", SIGNATURES["messages"])
 def test_signatures_of_messages(vector: dict[str, Any]) -> None:
     assert verifies(to_sign(vector["domain"], parsed(vector)), vector["signature"]) is vector["verifies"]

@@ -35,7 +35,7 @@ class Gate:
         """Price *query* and choose participants; refuse what could only die later, beside *live* rounds."""
         priced = self._federation.price(query)
         plan = priced.plan
-        nodes = set(self._board.connected(roster_pb2.ROLE_NODE))
+        nodes = set(self._board.connected(roster_pb2.ROLE_NODE)) - self._follower.forked
         here = [name for name in priced.table.holders if name in nodes]
         if len(here) < plan.minimum:
             missing = ", ".join(sorted(set(priced.table.holders) - nodes))
@@ -109,3 +109,8 @@ class Gate:
     def roster_is_logged(self, round_: bytes) -> bool:
         """True when the log holds a frozen roster of this round."""
         return self._follower.frozen(round_) is not None
+
+    def check_links(self, commitment: round_pb2.Commitment, plan: round_pb2.Plan) -> None:
+        """Refuse ledger links that key holders would refuse, before others pay for the round."""
+        body = commitment.body
+        self._follower.check_links(body.node, body.links, body.round, plan.population, plan.pico_rho)

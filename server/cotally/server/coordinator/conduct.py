@@ -164,6 +164,9 @@ class Conductor:
         live = self._of(commitment.body.round)
         node = commitment.body.node
         fresh = node not in live.round.commitments
+        if fresh and commitment.body.links:
+            self._witnessing.follow()
+            self._gate.check_links(commitment, live.round.announcement.body.plan)
         live.round.commit(commitment)
         if fresh:
             self._rounds.keep(live.round.id, Part.COMMITMENT, node, commitment)

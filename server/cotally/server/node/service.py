@@ -20,6 +20,7 @@ from cotally.v1 import log_pb2, node_pb2_grpc, round_pb2, work_pb2
 from cotally.v1.refusals import Refusal, Refused
 
 from .measuring import Measuring
+from .rounds import Sealed
 from .session import Decision, NodeSession
 
 
@@ -97,22 +98,32 @@ class NodeService:
                 raise Refused(Refusal.NOT_ALLOWED,
                               f"{self._session.name} has no usable snapshot of {decision.priced.table.name}")
             clear = self._session.reserve(decision)
-            sealed = await asyncio.to_thread(self._measuring.seal, decision.priced, clear)
+            sealed = await self._measured(decision, clear, received)
             commitment = self._session.commit(clear, sealed)
-            await self._wait_for_tick(received, decision)
+            await asyncio.sleep(_until_answer(decision.announcement, received))
         elif record.commitment is not None:
             commitment = record.commitment
+            await self._wait_again(announcement.body)
         await deliver(lambda: stub.Commit(work_pb2.CommitRequest(commitment=commitment)))
         self._log.event("committed", round=commitment.body.round)
 
-    async def _wait_for_tick(self, received: float, decision: Decision) -> None:
-        """Answer exactly D after the announcement; a node that needed longer drops out, charged."""
-        left = received + decision.priced.plan.answer_ms / 1000 - time.monotonic()
-        if left < 0:
-            self._log.warning("too_slow", round=decision.round, milliseconds=round(-1000 * left))
-            raise Refused(Refusal.OUT_OF_ORDER,
-                          f"{self._session.name} was not ready at the time that the plan allows")
-        await asyncio.sleep(left)
+    async def _wait_again(self, body: round_pb2.Announcement) -> None:
+        """Send a stored commitment no earlier than D after the announcement, and not after the freeze."""
+        now = time.time_ns() // 1_000_000
+        if now > body.deadline_ms:
+            raise Refused(Refusal.OUT_OF_ORDER, f"{self._session.name} came back after the freeze")
+        await asyncio.sleep(max(0, body.announced_ms + body.plan.answer_ms - now) / 1000)
+
+    async def _measured(self, decision: Decision, clear: round_pb2.CommitmentBody, received: float) -> Sealed:
+        """Measure, or drop out at D exactly: how much longer it would have taken is nobody's business."""
+        work = asyncio.ensure_future(asyncio.to_thread(self._measuring.seal, decision.priced, clear))
+        done, _ = await asyncio.wait({work}, timeout=_until_answer(decision.announcement, received))
+        if done:
+            return work.result()
+        work.add_done_callback(lambda late: late.cancelled() or late.exception())  # nobody awaits it now
+        self._log.warning("too_slow", round=decision.round)
+        raise Refused(Refusal.OUT_OF_ORDER,
+                      f"{self._session.name} was not ready at the time that the plan allows")
 
     # Step 7
 
@@ -122,3 +133,7 @@ class NodeService:
         await deliver(lambda: stub.Reveal(split(opened)))
         self._log.event("revealed", round=frozen.body.round)
 
+
+def _until_answer(announcement: round_pb2.SignedAnnouncement, received: float) -> float:
+    """Seconds until a node that *received* the announcement (monotonic) answers: D, less what has passed."""
+    return max(0.0, received + announcement.body.plan.answer_ms / 1000 - time.monotonic())

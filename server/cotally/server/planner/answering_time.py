@@ -7,7 +7,7 @@ they err on the slow side.
 
 from typing import Final
 
-BASE_MICROSECONDS: Final = 400_000  # checks, reservation on disk, a query over few people
+BASE_MICROSECONDS: Final = 390_000  # checks, reservation on disk, a query over few people
 PERSON_MICROSECONDS: Final = 4  # reading and bounding the rows of one person
 CIPHERTEXT_MICROSECONDS: Final = 15_000  # encrypting and proving at 3072 bits
 COORDINATE_MICROSECONDS: Final = 20  # drawing noise, about 75,000 values a second

@@ -9,7 +9,7 @@ from cotally.server.planner.answering_time import answering_time
     "max_people, coordinates, ciphertexts, tick_ms, round_ms, expected",
     [
         (1, 1, 1, 50, 20_000, 450),
-        (1, 1, 1, 1, 20_000, 416),
+        (1, 1, 1, 1, 20_000, 406),
         (100_000, 300, 5, 50, 20_000, 900),
         (10**9, 100_000, 5000, 50, 20_000, 10_000),
         (10**9, 1, 1, 300, 20_000, 9900),
