@@ -108,10 +108,8 @@ class NodeService:
         self._log.event("committed", round=commitment.body.round)
 
     async def _wait_again(self, body: round_pb2.Announcement) -> None:
-        """Send a stored commitment no earlier than D after the announcement, and not after the freeze."""
+        """Send a stored commitment again, no earlier than D; whether it is too late, the freeze decides."""
         now = time.time_ns() // 1_000_000
-        if now > body.deadline_ms:
-            raise Refused(Refusal.OUT_OF_ORDER, f"{self._session.name} came back after the freeze")
         await asyncio.sleep(max(0, body.announced_ms + body.plan.answer_ms - now) / 1000)
 
     async def _measured(self, decision: Decision, clear: round_pb2.CommitmentBody, received: float) -> Sealed:
