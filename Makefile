@@ -12,6 +12,7 @@ PIP := python -m pip --disable-pip-version-check install --quiet
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 SUITES ?= crypto noise engine federation
+KERNEL := server/cotally/server/crypto/kernel.c
 
 # Everything under test lies in these; the locks are made by `make lock` from pyproject.toml.
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
@@ -41,20 +42,25 @@ test: .venv/.dev .venv-stubs/.made  ## lint, types, import contracts, fresh stub
 test-slow: .venv/.dev .venv-stubs/.made  ## the sweeps and whole-system tests that take minutes
 	$(BIN)/python -m pytest -q -m slow
 
-bench: .venv/.dev  ## timings against other implementations, one JSON object per line (SUITES="crypto noise")
-	@for suite in $(SUITES); do $(BIN)/cotally bench $$suite -o json; done
+bench: .venv/.bench  ## timings against other implementations, also in build/bench (SUITES=crypto BACKEND=gmpy2)
+	@mkdir -p build/bench
+	@broken=0; for suite in $(SUITES); do out=build/bench/$$suite$(BACKEND:%=-%); \
+		$(BIN)/cotally bench $$suite -o json $(BACKEND:%=--backend %) --plot $$out.png | tee $$out.jsonl \
+			|| broken=1; done; exit $$broken
 
 lock:  ## resolve requirements/*.txt again from pyproject.toml (needs uv on the PATH)
 	uv pip compile pyproject.toml --all-extras --group dev $(LOCK) --upgrade -o requirements/dev.txt
 	uv pip compile pyproject.toml --extra all --group build -c requirements/dev.txt $(LOCK) \
 		--upgrade -o requirements/runtime.txt
+	uv pip compile --group bench -c requirements/runtime.txt $(LOCK) --upgrade -o requirements/bench.txt
 	uv pip compile --group stubs $(LOCK) --upgrade -o requirements/stubs.txt
 
 stubs: .venv-stubs/.made  ## generate proto/cotally/v1/*_pb2* again from the .proto files
 	$(STUBS)/python proto/generate.py
 
 clean:  ## remove everything that the other targets made
-	rm -rf .venv .venv-stubs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-stubs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache $(KERNEL:.c=.so) \
+		build/bench
 	find proto server client tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Stamps, so that nothing is installed twice. pip refuses -e under --require-hashes: first the lock,
@@ -63,7 +69,7 @@ clean:  ## remove everything that the other targets made
 	@[ -n "$(PYTHON)" ] || { echo "cotally needs Python 3.11 or newer; set PYTHON=/path/to/python" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
-.venv/.runtime: requirements/runtime.txt pyproject.toml | .venv/bin/python
+.venv/.runtime: requirements/runtime.txt pyproject.toml hatch_build.py $(KERNEL) | .venv/bin/python
 	$(BIN)/$(PIP) --require-hashes -r requirements/runtime.txt
 	$(BIN)/$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
@@ -71,6 +77,11 @@ clean:  ## remove everything that the other targets made
 .venv/.dev: requirements/dev.txt .venv/.runtime
 	$(BIN)/$(PIP) --require-hashes -r requirements/dev.txt
 	@touch $@
+
+# A peer that has no wheel here leaves its rows missing; nothing is built from source for it.
+.venv/.bench: requirements/bench.txt .venv/.runtime
+	@$(BIN)/$(PIP) --require-hashes --only-binary :all: -r $< && touch $@ \
+		|| echo "some peers cannot be installed; their rows will be missing" >&2
 
 .venv-stubs/.made: requirements/stubs.txt
 	@[ -n "$(PYTHON)" ] || { echo "cotally needs Python 3.11 or newer; set PYTHON=/path/to/python" >&2; exit 1; }

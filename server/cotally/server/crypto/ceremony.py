@@ -19,15 +19,16 @@ from gmpy2 import mpz
 
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
 
-from . import trial, wellformed
+from . import parallel, trial, wellformed
 from .generator import verification_base
 from .keys import KeyShare, PublicKey
-from .products import in_threads
 from .safe_primes import safe_prime
+from .threshold import check_share
 
 MINIMUM_BITS = 2048
-MAXIMUM_BITS = 16384
+MAXIMUM_BITS = 8192  # so that N^2 fits every back end
 MAXIMUM_KEY_HOLDERS = 64
+MAXIMUM_REFRESHES = 10_000  # of one key's shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def deal(bits: int, key_holders: int, threshold: int, epoch: int, progress: Call
                             f"1 <= threshold <= key holders <= {MAXIMUM_KEY_HOLDERS}")
     progress(f"searching two safe primes of {bits // 2} bits")
     while True:
-        p, q = in_threads(safe_prime, [bits // 2, bits // 2])
+        p, q = parallel.each(safe_prime, [bits // 2, bits // 2])
         if abs(p - q).bit_length() > bits // 2 - 100:
             break
     progress(f"dealing {key_holders} shares, {threshold} of which decrypt")
@@ -76,8 +77,8 @@ def _deal_from_primes(p: int, q: int, key_holders: int, threshold: int, epoch: i
     shares = [KeyShare(i, sum(a * i**k for k, a in enumerate(polynomial)) % order)
               for i in range(1, key_holders + 1)]
     base = verification_base(n, epoch)
-    committed = in_threads(lambda a: int(gmpy2.powmod_sec(mpz(base), mpz(delta * a), square)),
-                           [*polynomial, *(share.secret for share in shares)])
+    committed = parallel.each(lambda a: int(gmpy2.powmod_sec(mpz(base), mpz(delta * a), square)),
+                              [*polynomial, *(share.secret for share in shares)])
     public = PublicKey(
         modulus=n, epoch=epoch, key_holders=key_holders, threshold=threshold, base=base,
         verification=tuple(committed[threshold:]), coefficients=tuple(committed[:threshold]),
@@ -119,12 +120,5 @@ def _check_form(public: PublicKey, minimum_bits: int) -> None:
         raise Refused(Refusal.MALFORMED, f"{t} of {n} key holders is not possible")
     if len(public.verification) != n or len(public.coefficients) != t or public.epoch < 0:
         raise Refused(Refusal.MALFORMED, "the public key has a wrong number of verification values")
-
-
-def check_share(public: PublicKey, share: KeyShare) -> None:
-    """Raise Misconfigured unless v^(Delta s_i) is the published v_i."""
-    if not 1 <= share.index <= public.key_holders or share.secret <= 0:
-        raise Misconfigured(f"key share {share.index} is not one of this public key's")
-    value = gmpy2.powmod_sec(mpz(public.base), mpz(public.delta * share.secret), mpz(public.modulus_squared))
-    if value != public.verification[share.index - 1]:
-        raise Misconfigured(f"key share {share.index} does not belong to this public key")
+    if not 0 <= public.refreshes <= (MAXIMUM_REFRESHES if t > 1 else 0):
+        raise Refused(Refusal.MALFORMED, f"shares of {t} of {n} cannot be refreshed {public.refreshes} times")

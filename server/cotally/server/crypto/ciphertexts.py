@@ -1,81 +1,46 @@
-"""Ciphertexts on the wire, and their product: form and length first, then range, then one gcd."""
+"""Vectors of ciphertexts as they travel: ciphertexts one after the other, big-endian, as wide as N^2.
 
-from collections.abc import Mapping, Sequence
+What arrives is checked in this order: form and length, then 0 < c < N^2, then one gcd with N.
+"""
 
 import gmpy2
-from gmpy2 import mpz
+import numpy as np
 
 from cotally.v1.refusals import Refusal, Refused
 
 from .keys import PublicKey
 
 
-def to_bytes(ciphertexts: Sequence[int], public: PublicKey) -> bytes:
-    """Return the ciphertexts joined, each big-endian in `public.ciphertext_bytes` bytes."""
-    return b"".join(int(c).to_bytes(public.ciphertext_bytes, "big") for c in ciphertexts)
-
-
-def from_bytes(data: bytes, count: int, public: PublicKey) -> tuple[int, ...]:
-    """Return *count* ciphertexts; refuse MALFORMED another length, or one outside 0 < c < N^2."""
+def check(vector: bytes, count: int, public: PublicKey) -> None:
+    """Refuse MALFORMED what is not *count* ciphertexts, or holds one outside 0 < c < N^2, by position."""
     width = public.ciphertext_bytes
-    if len(data) != count * width:
-        raise Refused(Refusal.MALFORMED, f"{len(data)} bytes are not {count} ciphertexts of {width} bytes")
-    ciphertexts = tuple(int.from_bytes(data[k:k + width], "big") for k in range(0, len(data), width))
-    check_range(ciphertexts, public)
-    return ciphertexts
-
-
-def check_range(ciphertexts: Sequence[int], public: PublicKey) -> None:
-    """Refuse MALFORMED a list with a ciphertext outside 0 < c < N^2."""
-    square = public.modulus_squared
-    for position, ciphertext in enumerate(ciphertexts):
-        if not 0 < ciphertext < square:
+    if len(vector) != count * width:
+        raise Refused(Refusal.MALFORMED, f"{len(vector)} bytes are not {count} ciphertexts of {width} bytes")
+    bound = public.modulus_squared.to_bytes(width, "big")
+    heads = np.frombuffer(vector, np.uint8).reshape(count, width)[:, :8].copy().view(">u8")[:, 0]
+    suspects = (heads == 0) | (heads >= int.from_bytes(bound[:8], "big"))  # the others are within
+    for position in np.flatnonzero(suspects):
+        ciphertext = vector[position * width:(position + 1) * width]
+        if ciphertext >= bound or not any(ciphertext):
             raise Refused(Refusal.MALFORMED, f"ciphertext {position} is not a residue mod N^2")
 
 
-def multiply(parts: Mapping[str, Sequence[int]], public: PublicKey) -> tuple[int, ...]:
-    """Return the product of all parts per position, which encrypts the sum of their plaintexts.
-
-    Refuses MALFORMED, naming the part: no parts, unequal lengths, values out of range, or a factor
-    shared with N (found by one gcd per product, then by halving).
-    """
-    if not parts:
-        raise Refused(Refusal.MALFORMED, "there is no ciphertext to multiply")
-    names = list(parts)
-    length = len(parts[names[0]])
-    for name in names:
-        if len(parts[name]) != length:
-            raise Refused(Refusal.MALFORMED, f"{name} sent {len(parts[name])} ciphertexts, not {length}")
-        try:
-            check_range(parts[name], public)
-        except Refused as error:
-            raise Refused(error.refusal, f"{name}: {error.message}") from None
-    n = mpz(public.modulus)
-    products = []
-    for position in range(length):
-        column = [mpz(parts[name][position]) for name in names]
-        product = _product(column, n)
-        if gmpy2.gcd(product, n) != 1:
-            name = names[_culprit(column, n)]
-            raise Refused(Refusal.MALFORMED,
-                          f"{name}: ciphertext {position} shares a factor with the modulus")
-        products.append(int(product))
-    return tuple(products)
+def check_units(vector: bytes, public: PublicKey, refusal: Refusal, what: str) -> None:
+    """Refuse a checked vector with a number that shares a factor with N; *what* and a position name it."""
+    if vector and gmpy2.gcd(int.from_bytes(fold(vector, 1, public), "big"), public.modulus) != 1:
+        raise Refused(refusal, f"{what} {first_with_factor(vector, public)} shares a factor with the modulus")
 
 
-def _product(column: Sequence[mpz], n: mpz) -> mpz:
-    square, product = n * n, mpz(1)
-    for ciphertext in column:
-        product = product * ciphertext % square
-    return product
+def first_with_factor(vector: bytes, public: PublicKey) -> int:
+    """Return the position of the first number of *vector* that shares a factor with N; there is one."""
+    return next(k for k, c in enumerate(public.ring.numbers(vector)) if gmpy2.gcd(c, public.modulus) != 1)
 
 
-def _culprit(column: Sequence[mpz], n: mpz) -> int:
-    low, high = 0, len(column)  # a culprit lies in column[low:high]
-    while high - low > 1:
-        middle = (low + high) // 2
-        if gmpy2.gcd(_product(column[low:middle], n), n) != 1:
-            high = middle
-        else:
-            low = middle
-    return low
+def fold(vector: bytes, count: int, public: PublicKey) -> bytes:
+    """Return the product, per position, of the vectors of *count* residues that lie joined in *vector*."""
+    ring, length = public.ring, count * public.ciphertext_bytes
+    while (vectors := len(vector) // length) > 1:
+        half = -(-vectors // 2) * length
+        rest = len(vector) - half
+        vector = ring.multiply(vector[:rest], vector[half:]) + vector[rest:half]
+    return vector

@@ -1,41 +1,95 @@
-"""Many small integers in one plaintext: slot i of ciphertext j is coordinate j * slots + i.
+"""Many small integers in one plaintext, and why no sum of honest ones leaves its slot.
 
-Slot 0 is the least significant. Each department adds the public bias to each coordinate so that
-honest slots stay non-negative; slots beyond the last coordinate hold 0. The plan sizes slots so
-that no honest sum overflows; a value out of range carries into its neighbour, which is an additive
-lie like any other.
+Layout. Slot i of plaintext j is coordinate j * slots + i, slot 0 being the least significant. Every
+department adds the public bias b to each coordinate; slots beyond the last coordinate hold 0.
+
+No carry. `pack` refuses a coordinate outside -b..b, so an honest slot holds 0..2b, and slots of
+`slots_width(D, b)` bits hold every sum over at most D departments: 0..2bD < 2^width. Sums of packed
+plaintexts are then the packed sums, slot by slot, and stay below 2^(width * slots) <= N/2. One bit
+less would not do: D coordinates of b give 2bD >= 2^(width - 1). How b is chosen so that the refusal
+happens in fewer than 2^-80 of the releases stands in `planner.packing`.
+
+Dishonest departments encrypt what they please; what leaves a slot carries into the next one of the
+same plaintext: an additive lie like any other about one's data.
 """
 
 from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cotally.server.model.plan import Packing
 
+WIDEST: Final = 62  # bits of a slot, so that slots and biases are signed 64-bit integers
 
-def pack(values: Sequence[int], packing: Packing) -> list[int]:
+Integers = NDArray[np.int64]
+
+
+class OutOfSlot(ValueError):
+    """A coordinate that its slot does not promise to hold."""
+
+
+def slot_width(departments: int, bias: int) -> int:
+    """Return the bits of the narrowest slot for sums of at most *departments* coordinates -bias..bias.
+
+    >>> slot_width(3, 16), slot_width(4, 16)
+    (7, 8)
+    """
+    return (2 * bias * departments).bit_length()
+
+
+def pack(values: Sequence[int] | Integers, packing: Packing) -> list[int]:
     """Return `packing.ciphertexts` plaintexts that hold *values*, biased.
+
+    Raises OutOfSlot for a value outside -bias..bias, ValueError for a vector of another length.
 
     >>> pack([1, -2, 3], Packing(slot_bits=8, slots=2, ciphertexts=2, bias=16))
     [3601, 19]
     """
-    if not packing.slots * (packing.ciphertexts - 1) < len(values) <= packing.slots * packing.ciphertexts:
-        raise ValueError(f"{len(values)} values do not fill {packing.ciphertexts} x {packing.slots} slots")
-    plaintexts = []
-    for start in range(0, len(values), packing.slots):
-        plaintext = 0
-        for value in reversed(values[start:start + packing.slots]):
-            plaintext = (plaintext << packing.slot_bits) + value + packing.bias
-        plaintexts.append(plaintext)
-    return plaintexts
+    _check(packing, len(values))
+    try:
+        numbers = np.asarray(values, np.int64)
+    except OverflowError:
+        raise OutOfSlot("a value does not fit 64 bits, let alone its slot") from None
+    outside = np.flatnonzero((numbers < -packing.bias) | (numbers > packing.bias))
+    if outside.size:
+        raise OutOfSlot(f"value {outside[0]} lies outside its slot")
+    slots = np.zeros(packing.ciphertexts * packing.slots, "<i8")
+    slots[:len(numbers)] = numbers + packing.bias
+    rows = _bits(slots.view(np.uint8), 64)[:, :packing.slot_bits].reshape(packing.ciphertexts, -1)
+    return [int.from_bytes(row.tobytes(), "little") for row in np.packbits(rows, axis=1, bitorder="little")]
 
 
-def unpack(plaintexts: Sequence[int], packing: Packing, departments: int, count: int) -> list[int]:
-    """Return the first *count* coordinates of the sum over *departments* packed vectors.
+def unpack(plaintexts: Sequence[int], packing: Packing, departments: int, count: int) -> Integers:
+    """Return the first *count* coordinates of the sum over *departments* packed vectors, as they lie there.
 
-    >>> unpack([3601, 19], Packing(slot_bits=8, slots=2, ciphertexts=2, bias=16), 1, 3)
+    Raises ValueError for another number of plaintexts, or biases that no slot holds.
+
+    >>> unpack([3601, 19], Packing(slot_bits=8, slots=2, ciphertexts=2, bias=16), 1, 3).tolist()
     [1, -2, 3]
     """
-    if len(plaintexts) != packing.ciphertexts or count > packing.slots * packing.ciphertexts:
-        raise ValueError(f"{len(plaintexts)} plaintexts do not hold {count} values")
-    mask, bias = (1 << packing.slot_bits) - 1, packing.bias * departments
-    return [(plaintexts[k // packing.slots] >> packing.slot_bits * (k % packing.slots) & mask) - bias
-            for k in range(count)]
+    _check(packing, count)
+    if len(plaintexts) != packing.ciphertexts:
+        raise ValueError(f"{len(plaintexts)} plaintexts where {packing.ciphertexts} belong")
+    if (packing.bias * departments).bit_length() > WIDEST:
+        raise ValueError(f"the biases of {departments} departments are wider than {WIDEST} bits")
+    used = packing.slot_bits * packing.slots
+    row_bytes, mask = -(-used // 8), (1 << used) - 1
+    data = b"".join((int(plaintext) & mask).to_bytes(row_bytes, "little") for plaintext in plaintexts)
+    rows = _bits(np.frombuffer(data, np.uint8), 8 * row_bytes)[:, :used]
+    slots = np.zeros((packing.ciphertexts * packing.slots, 64), np.uint8)
+    slots[:, :packing.slot_bits] = rows.reshape(-1, packing.slot_bits)
+    words = np.packbits(slots, axis=1, bitorder="little").view("<i8")[:count, 0].astype(np.int64)
+    return words - packing.bias * departments
+
+
+def _bits(data: NDArray[np.uint8], row_bits: int) -> NDArray[np.uint8]:
+    return np.unpackbits(data, bitorder="little").reshape(-1, row_bits)
+
+
+def _check(packing: Packing, count: int) -> None:
+    if not 1 <= packing.slot_bits <= WIDEST or not 0 < packing.bias < 1 << packing.slot_bits:
+        raise ValueError(f"slots of {packing.slot_bits} bits with a bias of {packing.bias} are not possible")
+    if not packing.slots * (packing.ciphertexts - 1) < count <= packing.slots * packing.ciphertexts:
+        raise ValueError(f"{count} values do not fill {packing.ciphertexts} x {packing.slots} slots")

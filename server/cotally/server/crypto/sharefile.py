@@ -71,6 +71,14 @@ def read(path: Path, passphrase: bytes, public_fingerprint: bytes) -> KeyShare:
         raise Misconfigured(f"{path}: {error.message}") from None
 
 
+def belongs(path: Path, public_fingerprint: bytes) -> bool:
+    """True where the file *path* says that it holds a share of that public key; it is not opened."""
+    try:
+        return bool(_parse(private_files.read(path))["public_key"] == public_fingerprint.hex())
+    except Misconfigured as error:
+        raise Misconfigured(f"{path}: {error.message}") from None
+
+
 def _parse(data: bytes) -> dict[str, Any]:
     try:
         header = json.loads(data)

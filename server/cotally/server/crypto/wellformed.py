@@ -17,7 +17,7 @@ from gmpy2 import mpz
 
 from cotally.v1.refusals import Refusal, Refused
 
-from .products import in_threads
+from . import parallel
 from .transcript import expand
 
 NTH_ROOTS = 8
@@ -29,8 +29,8 @@ def prove(p: int, q: int, epoch: int) -> bytes:
     """Return the proof for N = p q; p and q are distinct primes, 3 mod 4, and N is prime to phi(N)."""
     n, width = p * q, ((p * q).bit_length() + 7) // 8
     inverse = gmpy2.invert(n, (p - 1) * (q - 1))
-    roots = in_threads(lambda k: gmpy2.powmod(_unit(n, epoch, k), inverse, n), range(NTH_ROOTS))
-    roots += in_threads(lambda k: _signed_root(p, q, *_signed_unit(n, epoch, k)), range(SQUARE_ROOTS))
+    roots = parallel.each(lambda k: gmpy2.powmod(_unit(n, epoch, k), inverse, n), range(NTH_ROOTS))
+    roots += parallel.each(lambda k: _signed_root(p, q, *_signed_unit(n, epoch, k)), range(SQUARE_ROOTS))
     return b"".join(int(root).to_bytes(width, "big") for root in roots)
 
 

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
+from .encryption import Encryption
 from .query import Mechanism
 
 PICO = 10**12  # pico-rho in one rho
+ANSWER_BASE_MS = 390  # D for a question that costs nothing, where the policy states no other
 
 
 class BlockKind(StrEnum):
@@ -94,3 +96,5 @@ class Rules:
     tick_ms: int
     round_ms: int
     modulus_bits: int
+    encryption: Encryption = Encryption.DJN
+    answer_base_ms: int = ANSWER_BASE_MS

@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from cotally.v1.refusals import Misconfigured
+
 from .findings import Finding, fail, ok, warn
 
 OLDEST: Final = (3, 11)
@@ -35,12 +37,15 @@ def python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
 
 
 def integers() -> Finding:
-    """The library that multiplies big integers, which is where the time goes."""
+    """What multiplies big integers, which is where the time goes: the back end, and why not a faster one."""
     try:
-        import gmpy2
+        from cotally.server.crypto import backend
     except ImportError as error:
         return fail("big integers", f"gmpy2 does not load: {error}", "pip install --force-reinstall gmpy2")
-    return ok("big integers", f"back end gmpy2 {gmpy2.version()}, {gmpy2.mp_version()}")
+    try:
+        return ok("big integers", backend.detail())
+    except Misconfigured as reason:
+        return fail("big integers", reason.message, f"unset {backend.VARIABLE}")
 
 
 def clock(now: float, kernel: int | None) -> Finding:

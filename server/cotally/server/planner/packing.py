@@ -1,16 +1,25 @@
-"""How noised integers share ciphertexts: slots wide enough that no honest sum overflows."""
+"""How noised integers share ciphertexts: slots so wide that honest coordinates stay in them.
+
+The argument, in one place. A department's un-noised integer is clamped to the public caps of its
+block, so it lies in -m..m with m = max(-low, high). Its noise share exceeds the distance t of `tail`
+with chance at most 2^-80 / draws, draws being departments times coordinates. The bias b is the
+largest m + t of all blocks; by the union bound some coordinate of some honest department leaves
+-b..b, which is when `crypto.packing.pack` refuses, in fewer than 2^-80 of the releases. In all
+others every slot holds its sum exactly (`crypto.packing`, "no carry"), and no narrower slot would.
+"""
 
 from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil
 from typing import Final
 
+from ..crypto.packing import WIDEST, slot_width
 from ..dp.rounding import ceil_sqrt
 from ..model.plan import Block, Packing
 from ..model.query import Mechanism
 
 OVERFLOW_BITS: Final = 80  # an honest coordinate leaves its slot in at most 2^-80 of the releases
-TOTAL_BITS: Final = 62  # a total and its sign fit 63 bits on the wire, with one to spare
+TOTAL_BITS: Final = WIDEST  # a total and its sign fit 63 bits on the wire, with one to spare
 _LN_2: Final = Fraction(69_315, 100_000)  # rounded up
 
 
@@ -40,7 +49,7 @@ def pack(blocks: Sequence[Block], mechanism: Mechanism, departments: int, modulu
     draws = departments * coordinates
     reach = [max(-b.low, b.high) + tail(b, mechanism, draws) for b in blocks]
     bias = max(reach)
-    slot_bits = (departments * (2 * bias + 1)).bit_length()
+    slot_bits = slot_width(departments, bias)
     widest = blocks[reach.index(bias)]
     if slot_bits > min(TOTAL_BITS, modulus_bits - 1):
         raise DoesNotFit(widest.column)

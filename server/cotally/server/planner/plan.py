@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from cotally.v1.refusals import Refusal, Refused
 
+from ..crypto.packing import slot_width
 from ..dp import gaussian, laplace, mechanism
 from ..dp.rounding import short_decimal_up
 from ..model.catalog import Table
@@ -55,9 +56,7 @@ def _price(query: Query, table: Table, rules: Rules, layout: Layout) -> Plan:
         pico_rho=sum(block.pico_rho for block in blocks),
         epsilon=_pure_epsilon(query, blocks) if kind is Mechanism.LAPLACE else None,
         packing=packing,
-        answer_ms=answering_time(
-            table.max_people, layout.coordinates, packing.ciphertexts, rules.tick_ms, rules.round_ms
-        ),
+        answer_ms=answering_time(table.max_people, layout.coordinates, packing.ciphertexts, rules),
         population=table.population,
         minimum=table.min_departments,
     )
@@ -101,7 +100,7 @@ def _refuse_wide_columns(layout: Layout, rules: Rules) -> None:
     """Refuse a column whose un-noised totals alone are too large, whatever the privacy."""
     for encoding in layout.encodings:
         low, high = layout.bounds.caps(encoding)
-        width = (layout.departments * (2 * max(-low, high) + 1)).bit_length()
+        width = slot_width(layout.departments, max(-low, high))
         if width > min(TOTAL_BITS, rules.modulus_bits - 1):
             raise Refused(
                 Refusal.UNSUPPORTED,

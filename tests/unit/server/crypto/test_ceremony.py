@@ -5,9 +5,11 @@ import dataclasses
 import pytest
 
 from cotally.server.crypto import ceremony, trial
-from cotally.server.crypto.ceremony import Dealt, check_public, check_share
+from cotally.server.crypto.ceremony import Dealt, check_public
 from cotally.server.crypto.keys import KeyShare, PublicKey
 from cotally.server.crypto.safe_primes import safe_prime
+from cotally.server.crypto.threshold import check_share
+from cotally.server.model.encryption import Encryption
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
 from tests.fixtures.keys import P_512, Q_512, deal_small, full_dealt, small_dealt
 
@@ -140,7 +142,8 @@ def test_trial_decryptions_of_another_form_are_malformed(data: bytes) -> None:
 def test_the_trial_ciphertexts_are_fresh_per_key() -> None:
     assert trial.trials(PUBLIC) == trial.trials(PUBLIC)
     other: PublicKey = deal_small(3, 2, 2).public
-    assert {t.plaintext for t in trial.trials(PUBLIC)}.isdisjoint(t.plaintext for t in trial.trials(other))
+    assert {*trial.trials(PUBLIC)[1]}.isdisjoint(trial.trials(other)[1])
+    assert trial.trials(dataclasses.replace(PUBLIC, encryption=Encryption.TEXTBOOK)) == trial.trials(PUBLIC)
 
 
 @pytest.mark.parametrize("share", [
