@@ -24,7 +24,8 @@ EPSILON_DIGITS: Final = 6  # significant digits of a stated epsilon
 _PRECISION: Final = Context(prec=40)
 _SLACK: Final = Fraction(1, 10**30)  # more than the decimals' rounding errors together
 _GOLDEN: Final = Decimal("0.6180339887498948482045868343656381177")
-_GRID: Final = 12  # powers of two to either side of the first guess
+_SEARCH: Final = Context(prec=26)  # finds an order from which the value, being flat there, comes out in full
+_DOUBLINGS: Final = 12  # from the first guess, and as many halvings
 _STEPS: Final = 40  # of golden section: the bracket shrinks by 4e-9, the optimum's error by its square
 
 
@@ -80,8 +81,14 @@ def _constant(order: Decimal, log_delta: Decimal) -> Decimal:
 
 
 def _least(function: Callable[[Decimal], Decimal], start: Decimal) -> Decimal:
-    """The least value found on a grid of powers of two around *start*, then by golden section."""
-    best = min((start * Decimal(2) ** step for step in range(-_GRID, _GRID + 1)), key=function)
+    """The least value found by golden section around *start*; only the value is computed in full."""
+    with localcontext(_SEARCH):
+        order = _argument_of_least(function, start)
+    return function(order)
+
+
+def _argument_of_least(function: Callable[[Decimal], Decimal], start: Decimal) -> Decimal:
+    best = _downhill(function, _downhill(function, start, Decimal(2)), Decimal("0.5"))
     left, right = best / 2, best * 2
     low = right - _GOLDEN * (right - left)
     high = left + _GOLDEN * (right - left)
@@ -95,7 +102,18 @@ def _least(function: Callable[[Decimal], Decimal], start: Decimal) -> Decimal:
             left, low, at_low = low, high, at_high
             high = left + _GOLDEN * (right - left)
             at_high = function(high)
-    return min(at_low, at_high)
+    return low if at_low < at_high else high
+
+
+def _downhill(function: Callable[[Decimal], Decimal], best: Decimal, factor: Decimal) -> Decimal:
+    """*best* times *factor* as often as that makes the value less."""
+    least = function(best)
+    for _ in range(_DOUBLINGS):
+        value = function(best * factor)
+        if value >= least:
+            break
+        best, least = best * factor, value
+    return best
 
 
 def _decimal(value: Fraction) -> Decimal:
