@@ -41,6 +41,7 @@ colluding = 1
 delta = 1e-6
 round_seconds = 20
 tick_ms = 50
+answer_base_ms = 100
 
 [[tables]]
 name = "people"

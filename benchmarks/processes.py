@@ -1,7 +1,7 @@
 """CPU time and memory of processes, read from Linux's /proc."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 _KIB = 1024
@@ -24,3 +24,17 @@ def memory(pid: int) -> dict[str, float]:
     status = {name: rest for name, _, rest in lines}
     return {word: int(status[field].split()[0]) * _KIB / 2**20
             for word, field in (("now", "VmRSS"), ("peak", "VmHWM"))}
+
+
+def grown(run: Callable[[], object]) -> float | None:
+    """Mebibytes by which this process's resident memory exceeds what it is now, at most, while *run* runs.
+
+    None, and *run* has not run, where the system does not count the peak anew.
+    """
+    try:
+        Path("/proc/self/clear_refs").write_text("5", "ascii")
+    except OSError:
+        return None
+    before = memory(os.getpid())["now"]
+    run()
+    return max(memory(os.getpid())["peak"] - before, 0.0)

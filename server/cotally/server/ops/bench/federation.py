@@ -5,51 +5,41 @@ server does not import.
 """
 
 import json
-import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
 
 from cotally.server.ops.sandbox.home import SUMMARY
 from cotally.server.ops.sandbox.roles import COMMAND
 from cotally.v1.refusals import Misconfigured
 
+from . import machine, suite
 from .rounds import SUITE, Measured, sum_up
 from .rows import Row, missing
-
-SOURCE: Final = Path(__file__).resolve().parents[5]
-WORKLOAD: Final = SOURCE / "benchmarks" / "federation.py"
 
 
 def measure(rounds: int, warm_up: int, key_bits: int, kept: Path | None) -> list[Row]:
     """The suite's rows; a folder in *kept* keeps the federation, so that the next run need not deal a key."""
-    if not WORKLOAD.is_file():
-        return missing(SUITE, "the workload is part of the source tree, not of the installed package")
+    if not suite.there(SUITE):
+        return missing(SUITE, suite.NOT_THERE)
+    facts = machine.facts(None, bits=key_bits, rounds=rounds)
     with ExitStack() as stack:
         folder = kept or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cotally-bench-")))
         folder.mkdir(parents=True, exist_ok=True)
-        _run(_workload("write", folder, "--key-bits", key_bits))
+        _run(suite.argv(SUITE, "write", folder, "--key-bits", key_bits))
         sandbox = folder.absolute() / "sandbox"
         summary = sandbox / SUMMARY
-        asking = _workload("measure", summary, "--rounds", rounds, "--warm-up", warm_up)
+        asking = suite.argv(SUITE, "measure", summary, "--rounds", rounds, "--warm-up", warm_up)
         said = _run([*COMMAND, "sandbox", str(folder / "spec.toml"), "--dir", str(sandbox), "--", *asking])
         kinds = {role["name"]: role["role"] for role in json.loads(summary.read_text("utf-8"))["roles"]}
-    return sum_up(Measured.of(said.splitlines()), kinds | {"analyst": "analyst"})
-
-
-def _workload(*arguments: object) -> list[str]:
-    return [sys.executable, "-P", "-m", "benchmarks.federation", *map(str, arguments)]
+    return [facts, *sum_up(Measured.of(said.splitlines()), kinds | {"analyst": "analyst"})]
 
 
 def _run(argv: Sequence[str]) -> str:
     """Standard output of *argv*; progress and errors go where ours go."""
-    path = os.pathsep.join(filter(None, [str(SOURCE), os.environ.get("PYTHONPATH", "")]))
-    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": path},
-                          check=False)
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, env=suite.environment(), check=False)
     if done.returncode != 0:
         raise Misconfigured(f"the benchmark ended with status {done.returncode}; what it said stands above")
     return done.stdout

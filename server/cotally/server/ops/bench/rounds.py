@@ -50,21 +50,22 @@ def sum_up(measured: Measured, kinds: Mapping[str, str]) -> list[Row]:
 
     Rounds that some department missed are not in the timings; they are counted.
     """
-    counts = [Row(SUITE, "federation_rounds", count=len(measured.rounds)),
-              Row(SUITE, "federation_rounds_incomplete", count=len(measured.refused))]
+    counts = [Row(row="federation_rounds", count=len(measured.rounds)),
+              Row(row="federation_rounds_incomplete", count=len(measured.refused))]
     if not measured.rounds:
         why = measured.refused[-1] if measured.refused else "no round was measured"
         return [*missing(SUITE, f"no round was whole; the last one: {why}"), *counts]
     seconds = [said["seconds"] for said in measured.rounds]
     return [
-        Row(SUITE, "federation_p50", seconds=median(seconds)),
-        Row(SUITE, "federation_p95", seconds=percentile(seconds, 95)),
+        Row(row="federation_p50", seconds=median(seconds), low=min(seconds), high=max(seconds),
+            rounds=len(seconds)),
+        Row(row="federation_p95", seconds=percentile(seconds, 95)),
         *_bytes(measured.rounds),
         *counts,
         *_phases(measured.rounds),
         *_cpu(measured.rounds, kinds),
         *_memory(measured.memory, kinds),
-        Row(SUITE, "federation_load", count=round(fmean(said["load"] for said in measured.rounds), 1)),
+        Row(row="federation_load", count=round(fmean(said["load"] for said in measured.rounds), 1)),
     ]
 
 
@@ -72,7 +73,7 @@ def _bytes(rounds: Sequence[Mapping[str, Any]]) -> list[Row]:
     moved = [said["bytes"] for said in rounds]
     if None in moved or not any(moved):
         return missing(SUITE, "this kernel does not count the bytes of a socket", ["federation_bytes"])
-    return [Row(SUITE, "federation_bytes", mebibytes=median(moved) / _MEBIBYTE)]
+    return [Row(row="federation_bytes", mebibytes=median(moved) / _MEBIBYTE)]
 
 
 def _phases(rounds: Sequence[Mapping[str, Any]]) -> list[Row]:
@@ -80,8 +81,8 @@ def _phases(rounds: Sequence[Mapping[str, Any]]) -> list[Row]:
     medians = {name: median(said["phases"][name] for said in rounds) for name in rounds[0]["phases"]}
     whole = sum(medians.values())
     return [row for name, seconds in medians.items()
-            for row in (Row(SUITE, f"federation_{name}", seconds=seconds),
-                        Row(SUITE, f"federation_{name}_share", share=seconds / whole))]
+            for row in (Row(row=f"federation_{name}", seconds=seconds),
+                        Row(row=f"federation_{name}_share", share=seconds / whole))]
 
 
 def _cpu(rounds: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> list[Row]:
@@ -90,7 +91,7 @@ def _cpu(rounds: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> list[
     for name in rounds[0]["cpu"]:
         mean = fmean(said["cpu"][name] for said in rounds)
         spent[kinds[name]] = spent.get(kinds[name], 0) + mean
-    return [Row(SUITE, f"federation_cpu_{kind}", seconds=seconds) for kind, seconds in spent.items()]
+    return [Row(row=f"federation_cpu_{kind}", seconds=seconds) for kind, seconds in spent.items()]
 
 
 def _memory(memory: Mapping[str, Mapping[str, float]], kinds: Mapping[str, str]) -> list[Row]:
@@ -101,5 +102,5 @@ def _memory(memory: Mapping[str, Mapping[str, float]], kinds: Mapping[str, str])
         for when, size in sizes.items():
             row[when] = max(row[when], size)
     return [row for kind, sizes in most.items()
-            for row in (Row(SUITE, f"federation_resident_{kind}", mebibytes=sizes["now"]),
-                        Row(SUITE, f"federation_resident_peak_{kind}", mebibytes=sizes["peak"]))]
+            for row in (Row(row=f"federation_resident_{kind}", mebibytes=sizes["now"]),
+                        Row(row=f"federation_resident_peak_{kind}", mebibytes=sizes["peak"]))]

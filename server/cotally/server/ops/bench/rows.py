@@ -1,11 +1,9 @@
-"""The rows that each suite promises, and what one row says: a measured value, or why there is none."""
+"""What one row of a suite says: a measured value with its spread, or why there is none."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
-
-BACKEND: Final = "gmpy2"
+from typing import Any, Final
 
 # In the order in which they are printed; scripts rely on the names.
 ROWS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -18,51 +16,83 @@ ROWS: Final[Mapping[str, tuple[str, ...]]] = {
     "engine": ("bound_vs_person_floor", "bound_row_vs_plain"),
     "federation": ("federation_p50", "federation_bytes"),
 }
-LATER: Final = "not part of this release yet"
+MACHINE: Final = "machine"  # the row that every suite begins with: `facts`
+
+
+class Missing(Exception):
+    """A row cannot be measured here; the text says why. No failure of the run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One object of the output. One of `ratio`, `seconds`, `mebibytes`, `share`, `count`, `facts` and
+    `missing` says what it is about; `seconds` and `mebibytes` may come together.
+
+    `ratio` is the peer's time divided by ours, the median over rounds; `low` and `high` are the
+    least and the greatest round (of a `seconds` row: in seconds). `rate` and `peer_rate` are per second.
+    """
+
+    row: str
+    ratio: float | None = None
+    seconds: float | None = None
+    mebibytes: float | None = None
+    share: float | None = None  # 0 to 1
+    count: float | None = None
+    low: float | None = None
+    high: float | None = None
+    rounds: int | None = None
+    rate: float | None = None
+    peer: str | None = None
+    peer_rate: float | None = None
+    unit: str | None = None  # what the rates count, plural
+    facts: Mapping[str, Any] | None = None
+    missing: str | None = None
+
+    def to_json(self, **origin: str) -> str:
+        """One line of JSON without the fields that say nothing; *origin* is `suite` and `backend`."""
+        said = {**origin, **asdict(self)}
+        return json.dumps({name: _rounded(value) for name, value in said.items() if value is not None})
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> "Row":
+        """The row of one parsed object; suite and back end are left to whoever keeps them."""
+        return cls(**{name: value for name, value in said.items() if name not in ("suite", "backend")})
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One object of the output: one of `seconds`, `mebibytes`, `share`, `count` and `missing` is set."""
+class Run:
+    """The rows of one suite on one back end."""
 
     suite: str
-    row: str
-    backend: str = BACKEND
-    seconds: float | None = None
-    mebibytes: float | None = None
-    share: float | None = None  # of all the seconds of a round, 0 to 1
-    count: float | None = None
-    missing: str | None = None
-
-    def to_json(self) -> str:
-        """One line of JSON without the fields that say nothing."""
-        return json.dumps({k: _rounded(v) for k, v in asdict(self).items() if v is not None})
+    backend: str
+    rows: tuple[Row, ...]
 
     @property
-    def value(self) -> str:
-        """The value with its unit, for people."""
-        if self.seconds is not None:
-            return f"{self.seconds:.3f} s"
-        if self.mebibytes is not None:
-            return f"{self.mebibytes:.3f} MiB"
-        if self.share is not None:
-            return f"{100 * self.share:.0f} %"
-        if self.count is not None:
-            return f"{self.count:g}"
-        return f"missing: {self.missing}"
+    def setting(self) -> Mapping[str, Any]:
+        """What the suite was asked for, so far as its first row says."""
+        row = self.row(MACHINE)
+        setting: Mapping[str, Any] = ((row.facts or {}) if row else {}).get("setting", {})
+        return setting
+
+    def row(self, name: str) -> Row | None:
+        """The row called *name*."""
+        return next((row for row in self.rows if row.row == name), None)
 
 
-def missing(suite: str, why: str, rows: Sequence[str] = ()) -> list[Row]:
-    """Every promised row of *suite*, or those in *rows*, as missing for one reason."""
-    return [Row(suite, row, missing=why) for row in rows or ROWS[suite]]
+def missing(suite: str, why: str, rows: Iterable[str] | None = None) -> list[Row]:
+    """Every promised row of *suite*, or each of *rows*, as missing for one reason."""
+    return [Row(row=row, missing=why) for row in (ROWS[suite] if rows is None else rows)]
 
 
-def table(rows: Iterable[Row]) -> str:
-    """The rows as aligned text, one per line."""
-    shown = list(rows)
-    width = max((len(row.row) for row in shown), default=0)
-    return "\n".join(f"{row.row:<{width}}  {row.value}" for row in shown)
+def read(lines: Sequence[str]) -> Run:
+    """The run that *lines* print, one JSON object each. Raises ValueError for anything else."""
+    said = [json.loads(line) for line in lines if line.strip()]
+    try:
+        ((suite, backend),) = {(each["suite"], each["backend"]) for each in said}
+        return Run(suite, backend, tuple(Row.of(each) for each in said))
+    except (KeyError, TypeError) as error:
+        raise ValueError("this is not what a benchmark prints") from error
 
 
 def _rounded(value: object) -> object:
-    return round(value, 6) if isinstance(value, float) else value
+    return float(f"{value:.6g}") if isinstance(value, float) else value

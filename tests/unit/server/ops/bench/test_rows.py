@@ -1,66 +1,77 @@
-"""What `cotally bench` prints: the promised rows, one JSON object each, nothing invented."""
+"""What a row prints: what it says, nothing invented; and a run read back is the run."""
 
-import argparse
 import json
-from pathlib import Path
 
 import pytest
 
-from cotally.server.ops.bench import federation
-from cotally.server.ops.bench.command import command
-from cotally.server.ops.bench.rows import ROWS, Row, missing, table
-
-
-def run(*argv: str) -> int:
-    parser = argparse.ArgumentParser()
-    command.configure(parser)
-    return command.run(parser.parse_args(argv))
-
-
-@pytest.mark.parametrize("suite", ["crypto", "noise", "engine"])
-def test_a_suite_that_is_not_built_says_so_for_every_row(
-    suite: str, capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert run(suite, "-o", "json") == 0
-    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [each["row"] for each in said] == list(ROWS[suite])
-    for each in said:
-        assert each == {"suite": suite, "row": each["row"], "backend": "gmpy2",
-                        "missing": "not part of this release yet"}
-
-
-def test_an_unknown_suite_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        run("coffee")
-    assert caught.value.code == 2
-    assert "federation" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("rounds", ["0", "-1", "many"])
-def test_there_is_at_least_one_round(rounds: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        run("federation", "--rounds", rounds)
-    assert "--rounds" in capsys.readouterr().err
+from cotally.server.ops.bench.bars import bars
+from cotally.server.ops.bench.rows import ROWS, Row, Run, missing, read
 
 
 def test_a_row_prints_only_what_it_says() -> None:
-    assert json.loads(Row("federation", "federation_p50", seconds=1.23456789).to_json()) == {
-        "suite": "federation", "row": "federation_p50", "backend": "gmpy2", "seconds": 1.234568}
+    line = Row(row="federation_p50", seconds=1.23456789).to_json(suite="federation", backend="gmpy2")
+    assert json.loads(line) == {
+        "suite": "federation", "row": "federation_p50", "backend": "gmpy2", "seconds": 1.23457}
 
 
-def test_people_get_units() -> None:
-    rows = [Row("s", "long_name", seconds=1.5), Row("s", "b", mebibytes=0.25), Row("s", "c", share=0.5),
-            Row("s", "d", count=15), *missing("s", "no peer", ["e"])]
-    lines = table(rows).splitlines()
-    assert lines == ["long_name  1.500 s", "b          0.250 MiB", "c          50 %", "d          15",
-                     "e          missing: no peer"]
+def test_missing_rows_say_why() -> None:
+    assert [(row.row, row.missing) for row in missing("noise", "no peer")] == [
+        (name, "no peer") for name in ROWS["noise"]]
+    assert missing("noise", "no peer", []) == []
 
 
-def test_without_the_source_tree_the_workload_is_missing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
-) -> None:
-    monkeypatch.setattr(federation, "WORKLOAD", tmp_path / "federation.py")
-    rows = federation.measure(1, 0, 2048, tmp_path)
-    assert [row.row for row in rows] == list(ROWS["federation"])
-    assert all(row.missing and "source tree" in row.missing for row in rows)
-    assert federation.SOURCE.joinpath("pyproject.toml").is_file()
+def test_what_was_printed_is_read_back() -> None:
+    rows = (Row(row="machine", facts={"setting": {"bits": 3072}}), Row(row="a", ratio=2.0, low=1.5, high=3.0),
+            Row(row="b", missing="no peer"))
+    lines = [row.to_json(suite="crypto", backend="ifma") for row in rows]
+    run = read([*lines, ""])
+    assert run == Run("crypto", "ifma", rows)
+    assert run.row("a") == rows[1]
+    assert run.row("c") is None
+    assert run.setting == {"bits": 3072}
+
+
+@pytest.mark.parametrize("lines", [
+    [], ["{}"], ["[1]"], ["no json"],
+    ['{"suite": "a", "backend": "b", "row": "c"}', '{"suite": "x", "backend": "b", "row": "c"}'],
+    ['{"suite": "a", "backend": "b", "row": "c", "colour": "red"}'],
+])
+def test_other_lines_are_no_run(lines: list[str]) -> None:
+    with pytest.raises(ValueError):
+        read(lines)
+
+
+def run_of(suite: str = "crypto", backend: str = "ifma", **setting: int) -> Run:
+    return Run(suite, backend, (Row(row="machine", facts={"setting": setting}),))
+
+
+def test_every_promised_ratio_of_the_core_has_a_bar_on_both_back_ends() -> None:
+    for suite in ("crypto", "noise"):
+        for row in ROWS[suite]:
+            fast, plain = (bars(row, run_of(suite, backend)) for backend in ("ifma", "gmpy2"))
+            assert fast, row
+            assert plain, row
+
+
+def test_a_ratio_must_be_as_large_and_seconds_as_small_as_the_bar() -> None:
+    (djn,) = bars("encrypt_djn_vs_phe", run_of())
+    assert [djn.reached(Row(row="x", ratio=ratio)) for ratio in (5_499.0, 5_500.0)] == [False, True]
+    time, space = bars("combine_6000x1000", run_of())
+    slow = Row(row="combine_6000x1000", seconds=0.31, mebibytes=64.0)
+    assert (time.reached(slow), space.reached(slow)) == (False, True)
+    assert not djn.reached(Row(row="x", missing="no peer"))
+
+
+def test_bars_are_for_the_key_and_vector_that_they_are_about() -> None:
+    assert bars("encrypt_djn_vs_phe", run_of(bits=3072, values=10_000, departments=6_000))
+    assert not bars("encrypt_djn_vs_phe", run_of(bits=2048))
+    assert not bars("combine_6000x1000", run_of(departments=5))
+    assert bars("noise_laplace_vs_opendp", run_of("noise", values=1_000))
+
+
+@pytest.mark.parametrize("row, limit", [
+    ("noise_laplace_vs_opendp", 80), ("noise_gaussian_vs_opendp_at_4", 140),
+    ("noise_laplace_vs_opendp_at_1001", 8)])
+def test_noise_has_bars_by_scale(row: str, limit: float) -> None:
+    (bar,) = bars(row, run_of("noise"))
+    assert bar.limit == limit
