@@ -14,7 +14,7 @@ from cotally.server.audit.follower_store import FollowerStore
 from cotally.server.audit.log import SCHEMA as LOG_SCHEMA
 from cotally.server.audit.log import AuditLog
 from cotally.server.coordinator.session import Round
-from cotally.server.crypto import ciphertexts, plaintext_proof
+from cotally.server.crypto import plaintext_proof
 from cotally.server.crypto.packing import pack
 from cotally.server.crypto.paillier import Encryptor
 from cotally.server.crypto.signing import SigningKey
@@ -22,6 +22,7 @@ from cotally.server.keyholder.decryptions import Decryptions
 from cotally.server.keyholder.session import KeyHolderSession
 from cotally.server.ledger.ledger import SCHEMA as LEDGER_SCHEMA
 from cotally.server.ledger.ledger import Ledger
+from cotally.server.node.rounds import SCHEMA as ROUNDS_SCHEMA
 from cotally.server.node.rounds import Rounds, Sealed
 from cotally.server.node.session import NodeSession
 from cotally.server.protocol.announcement import announce
@@ -93,8 +94,10 @@ class Lab:
     """Departments, key holders, an analyst, a log; the test is the coordinator."""
 
     def __init__(self, folder: Path, departments: Sequence[str] = DEPARTMENTS,
-                 budgets: Sequence[roster_pb2.FilterBudget] = ()) -> None:
+                 budgets: Sequence[roster_pb2.FilterBudget] = (),
+                 encryption: "roster_pb2.Encryption.ValueType" = roster_pb2.ENCRYPTION_DJN) -> None:
         self.folder = folder
+        self._encryption = encryption
         self.dealt = small_dealt()
         holders = [f"holder-{i}" for i in (1, 2, 3)]
         self.keys = {name: SigningKey.generate()
@@ -103,7 +106,7 @@ class Lab:
         self.federation = Federation(self.charter)
         self.audit = AuditLog(open_database(folder / "audit.db", LOG_SCHEMA))
         self.audit.append(genesis(self.charter))
-        self.encryptor = Encryptor(self.dealt.public)
+        self.encryptor = Encryptor(self.federation.key)
         self.nodes = {name: self.department(name) for name in departments}
         self.holders = {name: self._holder(name, i) for i, name in enumerate(holders)}
         self.now = NOW
@@ -125,7 +128,8 @@ class Lab:
                 tls_key=bytes([i]) * 32, share=holders.index(name) + 1 if name in holders else 0)
                 for i, name in enumerate(sorted(roles))],
             policy=roster_pb2.Policy(min_departments=3, colluding=1, delta="0.00001", round_ms=20_000,
-                                     tick_ms=50, threshold=2, budgets=budgets))
+                                     tick_ms=50, threshold=2, budgets=budgets,
+                                     encryption=self._encryption))
         approvals = [roster_pb2.Approval(department=d, signature=sign(self.keys[d], "roster", roster))
                      for d in departments]
         return roster_pb2.Charter(roster=roster, catalog=listed, public_key=key, approvals=approvals)
@@ -133,10 +137,11 @@ class Lab:
     def department(self, name: str, state: str = "") -> Department:
         """A node session over the state folder *state* (default: its own)."""
         folder = self.folder / (state or name)
-        ledger = Ledger(open_database(folder / "ledger.db", LEDGER_SCHEMA), name)
+        database = open_database(folder / "ledger.db", LEDGER_SCHEMA, ROUNDS_SCHEMA)
+        ledger = Ledger(database, name)
         ledger.set_budget("residents", BUDGET)
         followers = FollowerStore(open_database(folder / "log.db", FOLLOWER_SCHEMA))
-        session = NodeSession(self.federation, name, self.keys[name], Rounds(folder / "rounds.db"), ledger,
+        session = NodeSession(self.federation, name, self.keys[name], Rounds(database), ledger,
                               followers.load(self.charter), [self.grant(name, "ada")], 3)
         return Department(session, ledger, followers, [], self.keys[name])
 
@@ -189,14 +194,12 @@ class Lab:
             values = node.exact or [0] * plan.coordinates
             refined = [v * b.refinement for b in plan.blocks for v in values[b.offset:b.offset + b.cells]]
             plaintexts = pack(refined, plan.packing)
-        encryption = self.encryptor.encrypt(plaintexts)
-        public = self.dealt.public
-        proof = plaintext_proof.prove(public, proof_context(clear), encryption.ciphertexts, plaintexts,
-                                      encryption.randomness)
+        made = self.encryptor.encrypt(plaintexts)
+        proof = plaintext_proof.prove(self.federation.key, proof_context(clear), made.ciphertexts, plaintexts,
+                                      made.randomness)
         self._salts += 1
         return node.session.commit(clear, Sealed(
-            self._salts.to_bytes(32, "big"), ciphertexts.to_bytes(encryption.ciphertexts, public),
-            plaintext_message(proof)))
+            self._salts.to_bytes(32, "big"), made.ciphertexts, plaintext_message(proof)))
 
     def log(self, entry: log_pb2.LogEntry) -> int:
         """Append to the log."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from cotally.server.coordinator.session import Round
 from cotally.server.node.rounds import Sealed
@@ -106,3 +107,10 @@ def unlogged(lab: Lab, leaf: Callable[[round_pb2.SignedFrozenRoster], log_pb2.Ro
     for node in lab.nodes.values():
         round_.reveal(node.session.reveal(frozen))
     return Played(round_, lab.evidence(round_))
+
+
+def forget_rounds(lab: Lab) -> None:
+    """Make every node forget its rounds, and nothing else, as a dishonest one would."""
+    for node in lab.nodes.values():
+        with node.session._rounds._engine.begin() as db:
+            db.execute(sa.text("DELETE FROM rounds"))

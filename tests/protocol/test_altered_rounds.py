@@ -9,7 +9,7 @@ from cotally.server.wire.signed import sign
 from cotally.v1 import round_pb2
 from cotally.v1.refusals import Refusal
 from tests.protocol.lab import Lab
-from tests.protocol.planting import less_noise, refused_as, resigned
+from tests.protocol.planting import forget_rounds, less_noise, refused_as, resigned
 
 # Replays
 
@@ -21,8 +21,7 @@ def test_a_replayed_envelope_is_refused_by_nodes_and_key_holders(lab: Lab) -> No
     again = lab.announce(envelope)
     refused_as(Refusal.REPLAYED, lambda: lab.commit("tax", again))
     # Were the nodes to agree, key holders still would not.
-    for node in lab.nodes.values():
-        node.session._rounds = type(node.session._rounds)(lab.folder / node.session.name / "forgotten.db")
+    forget_rounds(lab)
     second = lab.play(envelope)
     refused_as(Refusal.REPLAYED, lambda: lab.decrypt("holder-1", second.evidence))
 

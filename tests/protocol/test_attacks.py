@@ -7,10 +7,7 @@ refused by the check that is there for it.
 
 from pathlib import Path
 
-import gmpy2
-
 from cotally.server.coordinator.session import Round
-from cotally.server.crypto import ciphertexts
 from cotally.server.protocol import reveal as reveals
 from cotally.server.protocol.frozen import freeze
 from cotally.v1 import log_pb2, work_pb2
@@ -43,10 +40,7 @@ def test_a_roster_of_one_department_is_not_decrypted(lab: Lab) -> None:
 
 def test_a_logged_subset_product_is_not_decrypted(lab: Lab) -> None:
     round_ = committed(lab)
-    public = lab.dealt.public
-    parts = {n: ciphertexts.from_bytes(r.body.ciphertexts, 1, public) for n, r in round_.reveals.items()
-             if n != "tax"}
-    subset = ciphertexts.to_bytes(ciphertexts.multiply(parts, public), public)
+    subset = reveals.combine(lab.federation, [r for n, r in round_.reveals.items() if n != "tax"], 1)
     everybody = [round_.reveals[n] for n in round_.members]
     evidence = relog(lab, Played(round_, work_pb2.Evidence()), subset, everybody)
     refused_as(Refusal.EQUIVOCATION, lambda: lab.decrypt("holder-1", evidence), "our own recomputation")
@@ -56,8 +50,7 @@ def test_a_scaled_product_is_not_decrypted(lab: Lab) -> None:
     round_ = committed(lab)
     round_.combine()
     public = lab.dealt.public
-    [product] = ciphertexts.from_bytes(round_.products, 1, public)
-    scaled = ciphertexts.to_bytes([int(gmpy2.powmod(product, 2, public.modulus_squared))], public)
+    scaled = public.ring.multiply(round_.products, round_.products)
     everybody = [round_.reveals[n] for n in round_.members]
     evidence = relog(lab, Played(round_, work_pb2.Evidence()), scaled, everybody)
     refused_as(Refusal.EQUIVOCATION, lambda: lab.decrypt("holder-1", evidence), "our own recomputation")
@@ -102,8 +95,7 @@ def test_two_rosters_shown_to_two_nodes_are_not_decrypted(folder: Path) -> None:
     shown = dict.fromkeys(lab.nodes, frozen) | {"tax": without_health}
     opened = {name: lab.nodes[name].session.reveal(roster) for name, roster in shown.items()}
     refused_as(Refusal.EQUIVOCATION, lambda: round_.reveal(opened["tax"]), "another roster")
-    parts = {n: ciphertexts.from_bytes(r.body.ciphertexts, 1, lab.dealt.public) for n, r in opened.items()}
-    products = ciphertexts.to_bytes(ciphertexts.multiply(parts, lab.dealt.public), lab.dealt.public)
+    products = reveals.combine(lab.federation, opened.values(), 1)
     evidence = relog(lab, Played(round_, work_pb2.Evidence()), products, [opened[n] for n in sorted(opened)])
     refused_as(Refusal.EQUIVOCATION, lambda: lab.decrypt("holder-1", evidence), "another roster")
 

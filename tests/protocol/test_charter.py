@@ -45,7 +45,8 @@ def proposed() -> roster_pb2.Charter:
     return roster_pb2.Charter(
         roster=roster_pb2.Roster(version=VERSION, federation="lab", epoch=1, members=members,
                                  policy=roster_pb2.Policy(min_departments=3, colluding=1, delta="0.00001",
-                                                          round_ms=20_000, tick_ms=50, threshold=2)),
+                                                          round_ms=20_000, tick_ms=50, threshold=2,
+                                                          encryption=roster_pb2.ENCRYPTION_DJN)),
         catalog=catalog(), public_key=wire_keys.to_message(dealt.public, dealt.wellformed, dealt.trial))
 
 
@@ -145,6 +146,10 @@ def one_share_twice(charter: roster_pb2.Charter) -> None:
 
 
 BAD: dict[str, tuple[str, Alter]] = {
+    "no mode of encryption": ("does not say how departments encrypt", lambda c: c.roster.policy.ClearField(
+        "encryption")),
+    "a mode of encryption that nobody knows": ("does not say how departments encrypt", lambda c: setattr(
+        c.roster.policy, "encryption", 9)),
     "a key too small to hide anything": ("1024 bits", other_key),
     "a modulus that is not proved": ("square-free", lambda c: setattr(
         c.public_key, "wellformed", bytes([c.public_key.wellformed[0] ^ 1, *c.public_key.wellformed[1:]]))),

@@ -4,7 +4,6 @@
 import pytest
 
 from cotally.server.coordinator.session import Round
-from cotally.server.crypto import ciphertexts
 from cotally.server.protocol import reveal as reveals
 from cotally.server.protocol.commitment import clear_fields, commit
 from cotally.server.wire.signed import sign
@@ -20,11 +19,11 @@ def test_a_wrong_partial_decryption_is_refused_and_names_its_holder(lab: Lab) ->
     played = lab.play()
     honest = lab.decrypt("holder-1", played.evidence)
     public = lab.dealt.public
-    [value] = ciphertexts.from_bytes(honest.body.partials, 1, public)
+    [value] = public.ring.numbers(honest.body.partials)
     wrong = round_pb2.Partial()
     wrong.CopyFrom(honest)
-    wrong.body.partials = ciphertexts.to_bytes(
-        [int(value * (1 + public.modulus) % public.modulus_squared)], public)
+    wrong.body.partials = public.ring.vector(
+        [value * (1 + public.modulus) % public.modulus_squared])
     wrong.signature = sign(lab.keys["holder-1"], "partial", wrong.body)
     refused_as(Refusal.BAD_PROOF, lambda: played.round.partial(wrong), "holder-1")
 

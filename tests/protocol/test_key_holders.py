@@ -13,7 +13,6 @@ import pytest
 
 from cotally.server.audit.checkpoint import cosign_bytes, text
 from cotally.server.coordinator.session import Round
-from cotally.server.crypto import ciphertexts
 from cotally.server.crypto.keys import PublicKey
 from cotally.server.crypto.signing import SigningKey
 from cotally.server.keyholder.decryptions import Decryptions
@@ -26,19 +25,19 @@ from cotally.v1 import log_pb2, roster_pb2, round_pb2, work_pb2
 from cotally.v1.canonical import digest
 from cotally.v1.refusals import Refusal
 from tests.protocol.lab import Lab, Played, count_by_sex
-from tests.protocol.planting import committed, hostile, less_noise, refused_as, relog, resigned
+from tests.protocol.planting import committed, forget_rounds, hostile, less_noise, refused_as, relog, resigned
 
 
 def colluding(lab: Lab, make: Callable[[Sequence[int]], Sequence[int]]) -> work_pb2.Evidence:
     """A logged, witnessed round in which `tax` reveals what *make* builds from the old numbers of `north`."""
     public = lab.dealt.public
     stolen = {r.body.node: r for r in lab.play().evidence.reveals}["north"]
-    made = make(ciphertexts.from_bytes(stolen.body.ciphertexts, 1, public))
+    made = make(public.ring.numbers(stolen.body.ciphertexts))
     announcement = lab.announce()
     round_ = Round(lab.federation, announcement)
     for name in ("health", "north"):
         round_.commit(lab.commit(name, announcement))
-    contents = Sealed(b"s" * 32, ciphertexts.to_bytes(made, public), stolen.body.proof)
+    contents = Sealed(b"s" * 32, public.ring.vector(made), stolen.body.proof)
     commitment, sealed = hostile(lab, announcement, "tax", lambda clear: contents)
     round_.commit(commitment)
     frozen = round_.freeze(lab.now, lab.keys["coordinator"])
@@ -46,8 +45,7 @@ def colluding(lab: Lab, make: Callable[[Sequence[int]], Sequence[int]]) -> work_
     opened = [lab.nodes[name].session.reveal(frozen) for name in ("health", "north")]
     opened.append(reveals.reveal(frozen, "tax", sealed.salt, sealed.ciphertexts, sealed.proof,
                                  lab.keys["tax"]))
-    parts = {r.body.node: ciphertexts.from_bytes(r.body.ciphertexts, 1, public) for r in opened}
-    products = ciphertexts.to_bytes(ciphertexts.multiply(parts, public), public)
+    products = reveals.combine(lab.federation, opened, 1)
     return relog(lab, Played(round_, work_pb2.Evidence()), products, opened)
 
 
@@ -228,8 +226,7 @@ def test_a_question_asked_in_two_rounds_is_decrypted_in_one(lab: Lab) -> None:
     """Two halves of the federation see one query id in two rounds; each node sees it once."""
     envelope = lab.envelope()
     first = lab.play(envelope)
-    for node in lab.nodes.values():
-        node.session._rounds = type(node.session._rounds)(lab.folder / node.session.name / "other.db")
+    forget_rounds(lab)
     second = lab.play(envelope)
     assert lab.decrypt("holder-1", second.evidence)
     refused_as(Refusal.REPLAYED, lambda: lab.decrypt("holder-1", first.evidence), "another round")

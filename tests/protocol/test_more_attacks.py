@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cotally.server.coordinator.session import Round
+from cotally.server.ledger.ledger import Ledger
 from cotally.server.node.rounds import Sealed, State
 from cotally.server.protocol import reveal as reveals
 from cotally.server.protocol.commitment import commit, seal
@@ -33,13 +34,24 @@ def test_a_round_that_a_department_could_not_pay_ends_like_any_other(lab: Lab) -
     refused_as(Refusal.OUT_OF_ORDER, lambda: session.resume(decision.round), "refused this round")
 
 
-def test_a_crash_between_opening_a_round_and_paying_for_it_breaks_nothing(lab: Lab) -> None:
+def test_opening_a_round_and_paying_for_it_are_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash in between leaves neither: no round without its price, and no price without its round."""
     session = lab.nodes["tax"].session
-    decision = session.decide(lab.announce(), lab.now)
-    session._rounds.open(decision.round, decision.announcement)
-    restarted = lab.department("tax").session
-    restarted.follow(log_pb2.LogEntry(dead=log_pb2.DeadLeaf(round=decision.round, reason="WITHHELD")))
-    refused_as(Refusal.OUT_OF_ORDER, lambda: restarted.resume(decision.round), "takes no part")
+    announcement = lab.announce()
+    decision = session.decide(announcement, lab.now)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Ledger, "_append", interrupted)
+        session.reserve(decision)
+    restarted = lab.department("tax")
+    assert restarted.session.resume(decision.round) is None
+    assert restarted.ledger.status()[0].spent_pico_rho == 0
+    restarted.session.reserve(restarted.session.decide(announcement, lab.now))
+    assert restarted.ledger.status()[0].spent_pico_rho == decision.priced.plan.pico_rho
+    refused_as(Refusal.OUT_OF_ORDER, lambda: restarted.session.resume(decision.round), "takes no part")
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_round_that_ended_while_its_data_was_measured_stores_nothing(lab: Lab) -> None:

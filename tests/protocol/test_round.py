@@ -23,6 +23,29 @@ def test_a_round_adds_the_departments_numbers(lab: Lab) -> None:
     assert list(release.body.departments) == ["health", "north", "tax"]
 
 
+@pytest.mark.parametrize("encryption", [roster_pb2.ENCRYPTION_SHORT, roster_pb2.ENCRYPTION_TEXTBOOK])
+def test_every_mode_of_encryption_gives_the_same_totals(
+        folder: Path, encryption: "roster_pb2.Encryption.ValueType") -> None:
+    lab = Lab(folder, encryption=encryption)
+    assert lab.federation.key.encryption == lab.federation.rules.encryption == int(encryption)
+    lab.nodes["north"].exact = [5, 6]
+    played = lab.play()
+    for name in ("holder-1", "holder-2"):
+        played.round.partial(lab.decrypt(name, played.evidence))
+    refinement = played.round.priced.plan.blocks[0].refinement
+    totals = played.round.release(lab.now, lab.keys["coordinator"]).body.totals
+    assert list(totals) == [5 * refinement, 6 * refinement]
+
+
+def test_a_node_that_encrypts_in_another_mode_is_refused(folder: Path) -> None:
+    lab = Lab(folder, encryption=roster_pb2.ENCRYPTION_TEXTBOOK)
+    short = Lab(folder / "short", encryption=roster_pb2.ENCRYPTION_SHORT)
+    lab.encryptor = short.encryptor
+    with pytest.raises(Refused) as refused:
+        lab.play()
+    assert refused.value.refusal is Refusal.BAD_PROOF
+
+
 @pytest.mark.parametrize("holders", [("holder-1", "holder-2"), ("holder-2", "holder-3")])
 def test_any_two_key_holders_open_the_same_totals(lab: Lab, holders: tuple[str, str]) -> None:
     lab.nodes["tax"].exact = [7, 9]

@@ -5,7 +5,7 @@ import copy
 import gmpy2
 
 from cotally.server.coordinator.session import Round
-from cotally.server.crypto import ciphertexts, plaintext_proof
+from cotally.server.crypto import plaintext_proof
 from cotally.server.node.rounds import Sealed
 from cotally.server.protocol import reveal as reveals
 from cotally.server.protocol.commitment import commit, proof_context
@@ -24,9 +24,9 @@ def test_a_shifted_copy_of_an_old_ciphertext_is_refused(lab: Lab) -> None:
     public = lab.dealt.public
 
     def shift(clear: round_pb2.CommitmentBody, stolen: round_pb2.Reveal) -> Sealed:
-        [old] = ciphertexts.from_bytes(stolen.body.ciphertexts, 1, public)
+        [old] = public.ring.numbers(stolen.body.ciphertexts)
         shifted = old * (1 + 12345 * public.modulus) % public.modulus_squared
-        return Sealed(b"s" * 32, ciphertexts.to_bytes([int(shifted)], public), stolen.body.proof)
+        return Sealed(b"s" * 32, public.ring.vector([shifted]), stolen.body.proof)
 
     refused_as(Refusal.BAD_PROOF, reveal_with(lab, shift), "tax")
 
@@ -42,9 +42,9 @@ def test_an_inverse_product_is_refused(lab: Lab) -> None:
     public = lab.dealt.public
 
     def invert(clear: round_pb2.CommitmentBody, stolen: round_pb2.Reveal) -> Sealed:
-        [old] = ciphertexts.from_bytes(stolen.body.ciphertexts, 1, public)
+        [old] = public.ring.numbers(stolen.body.ciphertexts)
         inverse = int(gmpy2.invert(old, public.modulus_squared))
-        return Sealed(b"s" * 32, ciphertexts.to_bytes([inverse], public), stolen.body.proof)
+        return Sealed(b"s" * 32, public.ring.vector([inverse]), stolen.body.proof)
 
     refused_as(Refusal.BAD_PROOF, reveal_with(lab, invert), "tax")
 
@@ -54,13 +54,11 @@ def test_a_proof_for_other_clear_fields_is_refused(lab: Lab) -> None:
     public = lab.dealt.public
 
     def unbound(clear: round_pb2.CommitmentBody, stolen: round_pb2.Reveal) -> Sealed:
-        encryption = lab.encryptor.encrypt([7])
+        made = lab.encryptor.encrypt([7])
         other = copy.deepcopy(clear)
         other.round = stolen.body.round
-        proof = plaintext_proof.prove(public, proof_context(other), encryption.ciphertexts, [7],
-                                      encryption.randomness)
-        data = ciphertexts.to_bytes(encryption.ciphertexts, public)
-        return Sealed(b"s" * 32, data, plaintext_message(proof))
+        proof = plaintext_proof.prove(public, proof_context(other), made.ciphertexts, [7], made.randomness)
+        return Sealed(b"s" * 32, made.ciphertexts, plaintext_message(proof))
 
     refused_as(Refusal.BAD_PROOF, reveal_with(lab, unbound), "tax")
 

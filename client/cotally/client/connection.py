@@ -31,7 +31,7 @@ from cotally.v1 import (
     roster_pb2,
     work_pb2,
 )
-from cotally.v1.canonical import digest, to_sign
+from cotally.v1.canonical import NotCanonical, digest, to_sign
 from cotally.v1.refusals import Refusal, Refused
 
 from . import profile as profiles
@@ -41,6 +41,7 @@ from .channel import open_channel, refusals, to_refused
 from .frames import Joiner, join
 from .profile import Profile
 from .question.draft import Question
+from .verify.lineage import check_reached
 
 if TYPE_CHECKING:  # pandas and sqlglot take half a second to load: only what needs them waits
     import pandas as pd
@@ -90,10 +91,12 @@ class Connection:
         with refusals(self.profile.coordinator):
             answer = self._analysts.Welcome(analyst_pb2.WelcomeRequest(hello=hello), timeout=CALL_SECONDS)
         charter = answer.charter
-        if digest("roster", charter.roster) != self.profile.roster:
+        try:
+            check_reached(charter, (), self.profile.roster)
+        except (Refused, NotCanonical):
             raise Refused(Refusal.CREDENTIALS,
                           f"the coordinator at {self.profile.coordinator} shows another roster than the one "
-                          f"pinned in {self.profile.path}")
+                          f"pinned in {self.profile.path}, and no approved successor of it") from None
         if digest("catalog", charter.catalog) != charter.roster.catalog:
             raise Refused(Refusal.CREDENTIALS, "the coordinator shows a catalog that is not the roster's")
         return charter, tuple(answer.connected)

@@ -13,7 +13,9 @@ Floats, maps and unknown fields are refused. `tests/vectors/canonical.json` hold
 
 import hashlib
 import unicodedata
-from typing import Final
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
@@ -21,15 +23,6 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 PREFIX: Final = b"cotally/v1/"
 MAX_DEPTH: Final = 64
-
-_SIGNED: Final = {
-    FieldDescriptor.TYPE_SINT64, FieldDescriptor.TYPE_SINT32,
-    FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_INT32,
-}
-_UNSIGNED: Final = {
-    FieldDescriptor.TYPE_UINT64, FieldDescriptor.TYPE_UINT32,
-    FieldDescriptor.TYPE_BOOL, FieldDescriptor.TYPE_ENUM,
-}
 
 
 class NotCanonical(ValueError):
@@ -42,31 +35,60 @@ def canonical(message: Message, depth: int = 0) -> bytes:
         raise NotCanonical(f"{message.DESCRIPTOR.name} is nested more than {MAX_DEPTH} deep")
     if len(UnknownFieldSet(message)):
         raise NotCanonical(f"{message.DESCRIPTOR.name} holds unknown fields")
-    out = bytearray()
-    for field, value in sorted(message.ListFields(), key=lambda pair: pair[0].number):
-        elements = value if field.is_repeated else [value]
-        out += field.number.to_bytes(4, "big") + len(elements).to_bytes(4, "big")
-        for element in elements:
-            out += _element(field, element, depth)
-    return bytes(out)
+    out: list[bytes] = []
+    for field, value in message.ListFields():  # in order of their numbers
+        head, is_repeated, encode = _plan(field)
+        elements = value if is_repeated else (value,)
+        out += head, len(elements).to_bytes(4, "big")
+        out += [encode(element, field, depth) for element in elements]
+    return b"".join(out)
 
 
-def _element(field: FieldDescriptor, value: object, depth: int) -> bytes:
-    if isinstance(value, Message):
-        return _sized(canonical(value, depth + 1))
-    if isinstance(value, str):
-        if not unicodedata.is_normalized("NFC", value):
-            raise NotCanonical(f"{field.full_name} is not NFC text")
-        return _sized(value.encode())
-    if isinstance(value, bytes):
-        return _sized(value)
-    if isinstance(value, int) and field.type in _SIGNED:
-        return value.to_bytes(8, "big", signed=True)
-    if isinstance(value, int) and field.type in _UNSIGNED:
-        if value < 0:  # protobuf's enums are open, and signed
-            raise NotCanonical(f"{field.full_name} has a negative number")
-        return value.to_bytes(8, "big")
+@cache
+def _plan(field: FieldDescriptor) -> tuple[bytes, bool, Callable[[Any, FieldDescriptor, int], bytes]]:
+    """The field's number in 4 bytes, whether it repeats, and what encodes one element of it."""
+    is_map = field.message_type is not None and field.message_type.GetOptions().map_entry
+    encode = _refuse if is_map else _ENCODE.get(field.type, _refuse)
+    return field.number.to_bytes(4, "big"), field.is_repeated, encode
+
+
+def _message(value: Message, _field: FieldDescriptor, depth: int) -> bytes:
+    return _sized(canonical(value, depth + 1))
+
+
+def _text(value: str, field: FieldDescriptor, _depth: int) -> bytes:
+    if not unicodedata.is_normalized("NFC", value):
+        raise NotCanonical(f"{field.full_name} is not NFC text")
+    return _sized(value.encode())
+
+
+def _bytes(value: bytes, _field: FieldDescriptor, _depth: int) -> bytes:
+    return _sized(value)
+
+
+def _signed(value: int, _field: FieldDescriptor, _depth: int) -> bytes:
+    return value.to_bytes(8, "big", signed=True)
+
+
+def _unsigned(value: int, field: FieldDescriptor, _depth: int) -> bytes:
+    if value < 0:  # protobuf's enums are open, and signed
+        raise NotCanonical(f"{field.full_name} has a negative number")
+    return value.to_bytes(8, "big")
+
+
+def _refuse(_value: object, field: FieldDescriptor, _depth: int) -> bytes:
     raise NotCanonical(f"{field.full_name} has a type without canonical encoding")
+
+
+_ENCODE: Final[dict[int, Callable[[Any, FieldDescriptor, int], bytes]]] = {
+    FieldDescriptor.TYPE_MESSAGE: _message,
+    FieldDescriptor.TYPE_STRING: _text,
+    FieldDescriptor.TYPE_BYTES: _bytes,
+    **dict.fromkeys((FieldDescriptor.TYPE_SINT64, FieldDescriptor.TYPE_SINT32,
+                     FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_INT32), _signed),
+    **dict.fromkeys((FieldDescriptor.TYPE_UINT64, FieldDescriptor.TYPE_UINT32,
+                     FieldDescriptor.TYPE_BOOL, FieldDescriptor.TYPE_ENUM), _unsigned),
+}
 
 
 def _sized(data: bytes) -> bytes:

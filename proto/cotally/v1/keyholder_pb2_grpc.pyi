@@ -89,7 +89,23 @@ _KeyHoldersCosignType = typing_extensions.TypeVar(
     ],
 )
 
-class KeyHoldersStub(typing.Generic[_KeyHoldersListenType, _KeyHoldersPartialType, _KeyHoldersDeclineType, _KeyHoldersCosignType]):
+_KeyHoldersReadyType = typing_extensions.TypeVar(
+    '_KeyHoldersReadyType',
+    grpc.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.ReadyRequest,
+        cotally.v1.work_pb2.ReadyResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.ReadyRequest,
+        cotally.v1.work_pb2.ReadyResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.ReadyRequest,
+        cotally.v1.work_pb2.ReadyResponse,
+    ],
+)
+
+class KeyHoldersStub(typing.Generic[_KeyHoldersListenType, _KeyHoldersPartialType, _KeyHoldersDeclineType, _KeyHoldersCosignType, _KeyHoldersReadyType]):
     """Key holder -> coordinator. Key holders dial out like nodes."""
 
     @typing.overload
@@ -109,6 +125,10 @@ class KeyHoldersStub(typing.Generic[_KeyHoldersListenType, _KeyHoldersPartialTyp
         grpc.UnaryUnaryMultiCallable[
             cotally.v1.work_pb2.CosignRequest,
             cotally.v1.work_pb2.CosignResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            cotally.v1.work_pb2.ReadyRequest,
+            cotally.v1.work_pb2.ReadyResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -130,6 +150,10 @@ class KeyHoldersStub(typing.Generic[_KeyHoldersListenType, _KeyHoldersPartialTyp
             cotally.v1.work_pb2.CosignRequest,
             cotally.v1.work_pb2.CosignResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            cotally.v1.work_pb2.ReadyRequest,
+            cotally.v1.work_pb2.ReadyResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     Listen: _KeyHoldersListenType
@@ -142,6 +166,9 @@ class KeyHoldersStub(typing.Generic[_KeyHoldersListenType, _KeyHoldersPartialTyp
     """Step 9: a refusal instead of a partial decryption."""
 
     Cosign: _KeyHoldersCosignType
+
+    Ready: _KeyHoldersReadyType
+    """It is ready to work under a successor of the roster."""
 
 KeyHoldersAsyncStub: typing_extensions.TypeAlias = KeyHoldersStub[
     grpc.aio.UnaryStreamMultiCallable[
@@ -159,6 +186,10 @@ KeyHoldersAsyncStub: typing_extensions.TypeAlias = KeyHoldersStub[
     grpc.aio.UnaryUnaryMultiCallable[
         cotally.v1.work_pb2.CosignRequest,
         cotally.v1.work_pb2.CosignResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.ReadyRequest,
+        cotally.v1.work_pb2.ReadyResponse,
     ],
 ]
 
@@ -195,5 +226,13 @@ class KeyHoldersServicer(metaclass=abc.ABCMeta):
         request: cotally.v1.work_pb2.CosignRequest,
         context: _ServicerContext,
     ) -> typing.Union[cotally.v1.work_pb2.CosignResponse, collections.abc.Awaitable[cotally.v1.work_pb2.CosignResponse]]: ...
+
+    @abc.abstractmethod
+    def Ready(
+        self,
+        request: cotally.v1.work_pb2.ReadyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[cotally.v1.work_pb2.ReadyResponse, collections.abc.Awaitable[cotally.v1.work_pb2.ReadyResponse]]:
+        """It is ready to work under a successor of the roster."""
 
 def add_KeyHoldersServicer_to_server(servicer: KeyHoldersServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

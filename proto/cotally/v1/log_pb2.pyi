@@ -188,6 +188,25 @@ class DeadLeaf(google.protobuf.message.Message):
 Global___DeadLeaf: typing_extensions.TypeAlias = DeadLeaf
 
 @typing.final
+class SuccessionLeaf(google.protobuf.message.Message):
+    """From here on, rounds are announced under this roster; every department approved it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SUCCESSION_FIELD_NUMBER: builtins.int
+    @property
+    def succession(self) -> cotally.v1.roster_pb2.Succession: ...
+    def __init__(
+        self,
+        *,
+        succession: cotally.v1.roster_pb2.Succession | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["succession", b"succession"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["succession", b"succession"]) -> None: ...
+
+Global___SuccessionLeaf: typing_extensions.TypeAlias = SuccessionLeaf
+
+@typing.final
 class LogEntry(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -197,6 +216,7 @@ class LogEntry(google.protobuf.message.Message):
     TRANSCRIPT_FIELD_NUMBER: builtins.int
     RELEASE_FIELD_NUMBER: builtins.int
     DEAD_FIELD_NUMBER: builtins.int
+    SUCCESSION_FIELD_NUMBER: builtins.int
     @property
     def genesis(self) -> Global___GenesisLeaf: ...
     @property
@@ -209,6 +229,8 @@ class LogEntry(google.protobuf.message.Message):
     def release(self) -> Global___ReleaseLeaf: ...
     @property
     def dead(self) -> Global___DeadLeaf: ...
+    @property
+    def succession(self) -> Global___SuccessionLeaf: ...
     def __init__(
         self,
         *,
@@ -218,10 +240,11 @@ class LogEntry(google.protobuf.message.Message):
         transcript: Global___TranscriptLeaf | None = ...,
         release: Global___ReleaseLeaf | None = ...,
         dead: Global___DeadLeaf | None = ...,
+        succession: Global___SuccessionLeaf | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["announcement", b"announcement", "dead", b"dead", "genesis", b"genesis", "leaf", b"leaf", "release", b"release", "roster", b"roster", "transcript", b"transcript"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["announcement", b"announcement", "dead", b"dead", "genesis", b"genesis", "leaf", b"leaf", "release", b"release", "roster", b"roster", "transcript", b"transcript"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["leaf", b"leaf"]) -> typing.Literal["genesis", "announcement", "roster", "transcript", "release", "dead"] | None: ...
+    def HasField(self, field_name: typing.Literal["announcement", b"announcement", "dead", b"dead", "genesis", b"genesis", "leaf", b"leaf", "release", b"release", "roster", b"roster", "succession", b"succession", "transcript", b"transcript"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["announcement", b"announcement", "dead", b"dead", "genesis", b"genesis", "leaf", b"leaf", "release", b"release", "roster", b"roster", "succession", b"succession", "transcript", b"transcript"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["leaf", b"leaf"]) -> typing.Literal["genesis", "announcement", "roster", "transcript", "release", "dead", "succession"] | None: ...
 
 Global___LogEntry: typing_extensions.TypeAlias = LogEntry
 
@@ -326,6 +349,7 @@ class Bundle(google.protobuf.message.Message):
     LEAF_FIELD_NUMBER: builtins.int
     INCLUSION_FIELD_NUMBER: builtins.int
     CHECKPOINT_FIELD_NUMBER: builtins.int
+    SUCCESSORS_FIELD_NUMBER: builtins.int
     products: builtins.bytes
     """concatenated ciphertexts of the product"""
     @property
@@ -348,6 +372,10 @@ class Bundle(google.protobuf.message.Message):
 
     @property
     def checkpoint(self) -> Global___WitnessedCheckpoint: ...
+    @property
+    def successors(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[cotally.v1.roster_pb2.Succession]:
+        """of the charter's roster, up to the one in force when this was sent"""
+
     def __init__(
         self,
         *,
@@ -361,8 +389,9 @@ class Bundle(google.protobuf.message.Message):
         leaf: Global___TranscriptLeaf | None = ...,
         inclusion: Global___InclusionProof | None = ...,
         checkpoint: Global___WitnessedCheckpoint | None = ...,
+        successors: collections.abc.Iterable[cotally.v1.roster_pb2.Succession] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["announcement", b"announcement", "charter", b"charter", "checkpoint", b"checkpoint", "frozen", b"frozen", "inclusion", b"inclusion", "leaf", b"leaf", "release", b"release", "transcript", b"transcript"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["announcement", b"announcement", "charter", b"charter", "checkpoint", b"checkpoint", "frozen", b"frozen", "inclusion", b"inclusion", "leaf", b"leaf", "partials", b"partials", "products", b"products", "release", b"release", "transcript", b"transcript"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["announcement", b"announcement", "charter", b"charter", "checkpoint", b"checkpoint", "frozen", b"frozen", "inclusion", b"inclusion", "leaf", b"leaf", "partials", b"partials", "products", b"products", "release", b"release", "successors", b"successors", "transcript", b"transcript"]) -> None: ...
 
 Global___Bundle: typing_extensions.TypeAlias = Bundle

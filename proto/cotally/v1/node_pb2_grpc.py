@@ -61,6 +61,11 @@ class NodesStub(object):
                 request_serializer=cotally_dot_v1_dot_work__pb2.CosignRequest.SerializeToString,
                 response_deserializer=cotally_dot_v1_dot_work__pb2.CosignResponse.FromString,
                 _registered_method=True)
+        self.Ready = channel.unary_unary(
+                '/cotally.v1.Nodes/Ready',
+                request_serializer=cotally_dot_v1_dot_work__pb2.ReadyRequest.SerializeToString,
+                response_deserializer=cotally_dot_v1_dot_work__pb2.ReadyResponse.FromString,
+                _registered_method=True)
 
 
 class NodesServicer(object):
@@ -102,6 +107,13 @@ class NodesServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Ready(self, request, context):
+        """It is ready to work under a successor of the roster.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NodesServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -129,6 +141,11 @@ def add_NodesServicer_to_server(servicer, server):
                     servicer.Cosign,
                     request_deserializer=cotally_dot_v1_dot_work__pb2.CosignRequest.FromString,
                     response_serializer=cotally_dot_v1_dot_work__pb2.CosignResponse.SerializeToString,
+            ),
+            'Ready': grpc.unary_unary_rpc_method_handler(
+                    servicer.Ready,
+                    request_deserializer=cotally_dot_v1_dot_work__pb2.ReadyRequest.FromString,
+                    response_serializer=cotally_dot_v1_dot_work__pb2.ReadyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -268,6 +285,33 @@ class Nodes(object):
             '/cotally.v1.Nodes/Cosign',
             cotally_dot_v1_dot_work__pb2.CosignRequest.SerializeToString,
             cotally_dot_v1_dot_work__pb2.CosignResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Ready(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cotally.v1.Nodes/Ready',
+            cotally_dot_v1_dot_work__pb2.ReadyRequest.SerializeToString,
+            cotally_dot_v1_dot_work__pb2.ReadyResponse.FromString,
             options,
             channel_credentials,
             insecure,

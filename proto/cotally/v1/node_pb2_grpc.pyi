@@ -105,7 +105,23 @@ _NodesCosignType = typing_extensions.TypeVar(
     ],
 )
 
-class NodesStub(typing.Generic[_NodesListenType, _NodesCommitType, _NodesDeclineType, _NodesRevealType, _NodesCosignType]):
+_NodesReadyType = typing_extensions.TypeVar(
+    '_NodesReadyType',
+    grpc.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.ReadyRequest,
+        cotally.v1.work_pb2.ReadyResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.ReadyRequest,
+        cotally.v1.work_pb2.ReadyResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.ReadyRequest,
+        cotally.v1.work_pb2.ReadyResponse,
+    ],
+)
+
+class NodesStub(typing.Generic[_NodesListenType, _NodesCommitType, _NodesDeclineType, _NodesRevealType, _NodesCosignType, _NodesReadyType]):
     """Node -> coordinator. Nodes dial out; no department opens an inbound port.
     Every call is idempotent under its round: a repeat is answered like the first.
     """
@@ -132,6 +148,10 @@ class NodesStub(typing.Generic[_NodesListenType, _NodesCommitType, _NodesDecline
             cotally.v1.work_pb2.CosignRequest,
             cotally.v1.work_pb2.CosignResponse,
         ],
+        grpc.UnaryUnaryMultiCallable[
+            cotally.v1.work_pb2.ReadyRequest,
+            cotally.v1.work_pb2.ReadyResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -156,6 +176,10 @@ class NodesStub(typing.Generic[_NodesListenType, _NodesCommitType, _NodesDecline
             cotally.v1.work_pb2.CosignRequest,
             cotally.v1.work_pb2.CosignResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            cotally.v1.work_pb2.ReadyRequest,
+            cotally.v1.work_pb2.ReadyResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     Listen: _NodesListenType
@@ -171,6 +195,9 @@ class NodesStub(typing.Generic[_NodesListenType, _NodesCommitType, _NodesDecline
     """Step 7: framed Reveal."""
 
     Cosign: _NodesCosignType
+
+    Ready: _NodesReadyType
+    """It is ready to work under a successor of the roster."""
 
 NodesAsyncStub: typing_extensions.TypeAlias = NodesStub[
     grpc.aio.UnaryStreamMultiCallable[
@@ -192,6 +219,10 @@ NodesAsyncStub: typing_extensions.TypeAlias = NodesStub[
     grpc.aio.UnaryUnaryMultiCallable[
         cotally.v1.work_pb2.CosignRequest,
         cotally.v1.work_pb2.CosignResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.ReadyRequest,
+        cotally.v1.work_pb2.ReadyResponse,
     ],
 ]
 
@@ -238,5 +269,13 @@ class NodesServicer(metaclass=abc.ABCMeta):
         request: cotally.v1.work_pb2.CosignRequest,
         context: _ServicerContext,
     ) -> typing.Union[cotally.v1.work_pb2.CosignResponse, collections.abc.Awaitable[cotally.v1.work_pb2.CosignResponse]]: ...
+
+    @abc.abstractmethod
+    def Ready(
+        self,
+        request: cotally.v1.work_pb2.ReadyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[cotally.v1.work_pb2.ReadyResponse, collections.abc.Awaitable[cotally.v1.work_pb2.ReadyResponse]]:
+        """It is ready to work under a successor of the roster."""
 
 def add_NodesServicer_to_server(servicer: NodesServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

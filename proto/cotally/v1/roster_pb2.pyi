@@ -42,6 +42,34 @@ ROLE_COORDINATOR: Role.ValueType  # 3
 ROLE_KEY_HOLDER: Role.ValueType  # 4
 Global___Role: typing_extensions.TypeAlias = Role
 
+class _Encryption:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _EncryptionEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_Encryption.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    ENCRYPTION_UNSPECIFIED: _Encryption.ValueType  # 0
+    """refused"""
+    ENCRYPTION_DJN: _Encryption.ValueType  # 1
+    """h_s^r with an exponent of |N|/2 bits"""
+    ENCRYPTION_SHORT: _Encryption.ValueType  # 2
+    """h_s^r with 512 bits"""
+    ENCRYPTION_TEXTBOOK: _Encryption.ValueType  # 3
+    """r^N with r uniform mod N"""
+
+class Encryption(_Encryption, metaclass=_EncryptionEnumTypeWrapper):
+    """What hides plaintexts in ciphertexts; how, crypto/paillier tells."""
+
+ENCRYPTION_UNSPECIFIED: Encryption.ValueType  # 0
+"""refused"""
+ENCRYPTION_DJN: Encryption.ValueType  # 1
+"""h_s^r with an exponent of |N|/2 bits"""
+ENCRYPTION_SHORT: Encryption.ValueType  # 2
+"""h_s^r with 512 bits"""
+ENCRYPTION_TEXTBOOK: Encryption.ValueType  # 3
+"""r^N with r uniform mod N"""
+Global___Encryption: typing_extensions.TypeAlias = Encryption
+
 @typing.final
 class Member(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -108,6 +136,8 @@ class Policy(google.protobuf.message.Message):
     TICK_MS_FIELD_NUMBER: builtins.int
     THRESHOLD_FIELD_NUMBER: builtins.int
     BUDGETS_FIELD_NUMBER: builtins.int
+    ENCRYPTION_FIELD_NUMBER: builtins.int
+    ANSWER_BASE_MS_FIELD_NUMBER: builtins.int
     min_departments: builtins.int
     colluding: builtins.int
     """c"""
@@ -118,6 +148,9 @@ class Policy(google.protobuf.message.Message):
     tick_ms: builtins.int
     threshold: builtins.int
     """t"""
+    encryption: Global___Encryption.ValueType
+    answer_base_ms: builtins.int
+    """D for a question that costs nothing; 0: the planner's own"""
     @property
     def budgets(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___FilterBudget]: ...
     def __init__(
@@ -130,14 +163,16 @@ class Policy(google.protobuf.message.Message):
         tick_ms: builtins.int = ...,
         threshold: builtins.int = ...,
         budgets: collections.abc.Iterable[Global___FilterBudget] | None = ...,
+        encryption: Global___Encryption.ValueType = ...,
+        answer_base_ms: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["budgets", b"budgets", "colluding", b"colluding", "delta", b"delta", "min_departments", b"min_departments", "round_ms", b"round_ms", "threshold", b"threshold", "tick_ms", b"tick_ms"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["answer_base_ms", b"answer_base_ms", "budgets", b"budgets", "colluding", b"colluding", "delta", b"delta", "encryption", b"encryption", "min_departments", b"min_departments", "round_ms", b"round_ms", "threshold", b"threshold", "tick_ms", b"tick_ms"]) -> None: ...
 
 Global___Policy: typing_extensions.TypeAlias = Policy
 
 @typing.final
 class PublicKey(google.protobuf.message.Message):
-    """What the ceremony publishes. Integers are big-endian without leading zeros."""
+    """What the ceremony publishes, and every refresh anew. Integers are big-endian without leading zeros."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -150,6 +185,7 @@ class PublicKey(google.protobuf.message.Message):
     COEFFICIENTS_FIELD_NUMBER: builtins.int
     WELLFORMED_FIELD_NUMBER: builtins.int
     TRIAL_FIELD_NUMBER: builtins.int
+    REFRESHES_FIELD_NUMBER: builtins.int
     epoch: builtins.int
     modulus: builtins.bytes
     """N"""
@@ -163,6 +199,8 @@ class PublicKey(google.protobuf.message.Message):
     """proofs that N is square-free and a Blum integer (crypto/wellformed)"""
     trial: builtins.bytes
     """partial decryptions of test ciphertexts derived from (N, epoch) (crypto/trial)"""
+    refreshes: builtins.int
+    """of the shares since the key was dealt (crypto/refresh); bounds their size"""
     @property
     def verification(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.bytes]:
         """v_i = v^(Delta s_i) mod N^2, for shares 1..n"""
@@ -183,8 +221,9 @@ class PublicKey(google.protobuf.message.Message):
         coefficients: collections.abc.Iterable[builtins.bytes] | None = ...,
         wellformed: builtins.bytes = ...,
         trial: builtins.bytes = ...,
+        refreshes: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["base", b"base", "coefficients", b"coefficients", "epoch", b"epoch", "key_holders", b"key_holders", "modulus", b"modulus", "threshold", b"threshold", "trial", b"trial", "verification", b"verification", "wellformed", b"wellformed"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["base", b"base", "coefficients", b"coefficients", "epoch", b"epoch", "key_holders", b"key_holders", "modulus", b"modulus", "refreshes", b"refreshes", "threshold", b"threshold", "trial", b"trial", "verification", b"verification", "wellformed", b"wellformed"]) -> None: ...
 
 Global___PublicKey: typing_extensions.TypeAlias = PublicKey
 
@@ -253,8 +292,33 @@ class Approval(google.protobuf.message.Message):
 Global___Approval: typing_extensions.TypeAlias = Approval
 
 @typing.final
+class Succession(google.protobuf.message.Message):
+    """A roster with its approvals: one link of a chain, in which each roster names the one before by digest."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ROSTER_FIELD_NUMBER: builtins.int
+    APPROVALS_FIELD_NUMBER: builtins.int
+    @property
+    def roster(self) -> Global___Roster: ...
+    @property
+    def approvals(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Approval]:
+        """sorted by department"""
+
+    def __init__(
+        self,
+        *,
+        roster: Global___Roster | None = ...,
+        approvals: collections.abc.Iterable[Global___Approval] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["roster", b"roster"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["approvals", b"approvals", "roster", b"roster"]) -> None: ...
+
+Global___Succession: typing_extensions.TypeAlias = Succession
+
+@typing.final
 class Charter(google.protobuf.message.Message):
-    """The file that every party keeps: the roster, what it points to, and who approved it."""
+    """The file that every party keeps: the roster, what it points to, who approved it, and what it succeeds."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -262,6 +326,7 @@ class Charter(google.protobuf.message.Message):
     CATALOG_FIELD_NUMBER: builtins.int
     PUBLIC_KEY_FIELD_NUMBER: builtins.int
     APPROVALS_FIELD_NUMBER: builtins.int
+    LINEAGE_FIELD_NUMBER: builtins.int
     @property
     def roster(self) -> Global___Roster: ...
     @property
@@ -270,6 +335,10 @@ class Charter(google.protobuf.message.Message):
     def public_key(self) -> Global___PublicKey: ...
     @property
     def approvals(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Approval]: ...
+    @property
+    def lineage(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Succession]:
+        """the rosters before, from the federation's first; empty for that one"""
+
     def __init__(
         self,
         *,
@@ -277,8 +346,9 @@ class Charter(google.protobuf.message.Message):
         catalog: cotally.v1.catalog_pb2.Catalog | None = ...,
         public_key: Global___PublicKey | None = ...,
         approvals: collections.abc.Iterable[Global___Approval] | None = ...,
+        lineage: collections.abc.Iterable[Global___Succession] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["catalog", b"catalog", "public_key", b"public_key", "roster", b"roster"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["approvals", b"approvals", "catalog", b"catalog", "public_key", b"public_key", "roster", b"roster"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["approvals", b"approvals", "catalog", b"catalog", "lineage", b"lineage", "public_key", b"public_key", "roster", b"roster"]) -> None: ...
 
 Global___Charter: typing_extensions.TypeAlias = Charter

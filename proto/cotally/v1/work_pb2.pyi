@@ -7,6 +7,7 @@ import builtins
 import collections.abc
 import cotally.v1.log_pb2
 import cotally.v1.refusal_pb2
+import cotally.v1.roster_pb2
 import cotally.v1.round_pb2
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
@@ -56,7 +57,7 @@ class Hello(google.protobuf.message.Message):
     """of the protocol; both sides must say the same"""
     federation: builtins.str
     roster: builtins.bytes
-    """digest of the roster that the speaker pins"""
+    """digest of the roster that the speaker pins, or follows from its pin"""
     name: builtins.str
     def __init__(
         self,
@@ -129,22 +130,28 @@ class NodeWork(google.protobuf.message.Message):
     ANNOUNCEMENT_FIELD_NUMBER: builtins.int
     FROZEN_FIELD_NUMBER: builtins.int
     GROWTH_FIELD_NUMBER: builtins.int
+    SUCCESSOR_FIELD_NUMBER: builtins.int
     @property
     def announcement(self) -> cotally.v1.round_pb2.SignedAnnouncement: ...
     @property
     def frozen(self) -> cotally.v1.round_pb2.SignedFrozenRoster: ...
     @property
     def growth(self) -> Global___Growth: ...
+    @property
+    def successor(self) -> cotally.v1.roster_pb2.Charter:
+        """to make ready for; in force once the log holds its SuccessionLeaf"""
+
     def __init__(
         self,
         *,
         announcement: cotally.v1.round_pb2.SignedAnnouncement | None = ...,
         frozen: cotally.v1.round_pb2.SignedFrozenRoster | None = ...,
         growth: Global___Growth | None = ...,
+        successor: cotally.v1.roster_pb2.Charter | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["announcement", b"announcement", "frozen", b"frozen", "growth", b"growth", "work", b"work"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["announcement", b"announcement", "frozen", b"frozen", "growth", b"growth", "work", b"work"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["work", b"work"]) -> typing.Literal["announcement", "frozen", "growth"] | None: ...
+    def HasField(self, field_name: typing.Literal["announcement", b"announcement", "frozen", b"frozen", "growth", b"growth", "successor", b"successor", "work", b"work"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["announcement", b"announcement", "frozen", b"frozen", "growth", b"growth", "successor", b"successor", "work", b"work"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["work", b"work"]) -> typing.Literal["announcement", "frozen", "growth", "successor"] | None: ...
 
 Global___NodeWork: typing_extensions.TypeAlias = NodeWork
 
@@ -195,19 +202,25 @@ class KeyHolderWork(google.protobuf.message.Message):
 
     GROWTH_FIELD_NUMBER: builtins.int
     EVIDENCE_FIELD_NUMBER: builtins.int
+    SUCCESSOR_FIELD_NUMBER: builtins.int
     @property
     def growth(self) -> Global___Growth: ...
     @property
     def evidence(self) -> Global___Evidence: ...
+    @property
+    def successor(self) -> cotally.v1.roster_pb2.Charter:
+        """as for nodes"""
+
     def __init__(
         self,
         *,
         growth: Global___Growth | None = ...,
         evidence: Global___Evidence | None = ...,
+        successor: cotally.v1.roster_pb2.Charter | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["evidence", b"evidence", "growth", b"growth", "work", b"work"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["evidence", b"evidence", "growth", b"growth", "work", b"work"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["work", b"work"]) -> typing.Literal["growth", "evidence"] | None: ...
+    def HasField(self, field_name: typing.Literal["evidence", b"evidence", "growth", b"growth", "successor", b"successor", "work", b"work"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["evidence", b"evidence", "growth", b"growth", "successor", b"successor", "work", b"work"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["work", b"work"]) -> typing.Literal["growth", "evidence", "successor"] | None: ...
 
 Global___KeyHolderWork: typing_extensions.TypeAlias = KeyHolderWork
 
@@ -330,6 +343,33 @@ class PartialResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["round", b"round"]) -> None: ...
 
 Global___PartialResponse: typing_extensions.TypeAlias = PartialResponse
+
+@typing.final
+class ReadyRequest(google.protobuf.message.Message):
+    """The speaker checked a successor and can work under it: tables are built, the new key share is opened."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ROSTER_FIELD_NUMBER: builtins.int
+    roster: builtins.bytes
+    def __init__(
+        self,
+        *,
+        roster: builtins.bytes = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["roster", b"roster"]) -> None: ...
+
+Global___ReadyRequest: typing_extensions.TypeAlias = ReadyRequest
+
+@typing.final
+class ReadyResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___ReadyResponse: typing_extensions.TypeAlias = ReadyResponse
 
 @typing.final
 class CosignRequest(google.protobuf.message.Message):

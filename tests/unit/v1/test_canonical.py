@@ -8,10 +8,12 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct, Value
+from google.protobuf.wrappers_pb2 import DoubleValue, FloatValue
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cotally.v1 import catalog_pb2, log_pb2, query_pb2, roster_pb2, round_pb2
+from cotally.v1 import catalog_pb2, log_pb2, query_pb2, refresh_pb2, roster_pb2, round_pb2
 from cotally.v1.canonical import NotCanonical, canonical, digest, to_sign
 
 VECTORS = Path(__file__).parents[2] / "vectors"
@@ -21,7 +23,7 @@ SIGNATURES: dict[str, Any] = json.loads((VECTORS / "signatures.json").read_text(
 
 def parsed(vector: dict[str, Any]) -> Message:
     """The message that a receiver would parse from the vector's wire bytes."""
-    for module in (query_pb2, round_pb2, roster_pb2, catalog_pb2, log_pb2):
+    for module in (query_pb2, round_pb2, roster_pb2, catalog_pb2, log_pb2, refresh_pb2):
         if hasattr(module, vector["type"]):
             message: Message = getattr(module, vector["type"]).FromString(bytes.fromhex(vector["wire"]))
             return message
@@ -47,6 +49,14 @@ def test_an_enum_that_no_version_can_know_is_refused() -> None:
     assert entry.kind == -1
     with pytest.raises(NotCanonical, match="negative"):
         canonical(entry)
+
+
+@pytest.mark.parametrize(
+    "message", [DoubleValue(value=1.5), FloatValue(value=1.5), Struct(fields={"a": Value()})],
+    ids=["double", "float", "map"])
+def test_types_without_one_spelling_are_refused(message: Message) -> None:
+    with pytest.raises(NotCanonical, match="without canonical encoding"):
+        canonical(message)
 
 
 @pytest.mark.parametrize("vector", SIGNATURES["messages"])

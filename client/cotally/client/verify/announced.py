@@ -1,21 +1,24 @@
 """What was asked and announced: the pinned charter, the analyst's signed question, the round made of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cotally.v1 import catalog_pb2, query_pb2, roster_pb2, round_pb2
 from cotally.v1.canonical import digest
 from cotally.v1.refusals import Refusal, Refused
 
+from .lineage import check_reached
 from .opening import Key
 from .signatures import Signatories
 
 
 @dataclass(frozen=True, slots=True)
 class Federation:
-    """A charter whose every part is what the pinned fingerprint stands for."""
+    """A charter whose every part is what the pinned fingerprint leads to."""
 
     roster: roster_pb2.Roster
-    fingerprint: bytes
+    fingerprint: bytes  # of this roster, which may succeed the pinned one
+    lineage: tuple[bytes, ...]  # fingerprints of the rosters that it succeeds, and its own
     catalog: catalog_pb2.Catalog
     members: Signatories
     key: Key
@@ -28,15 +31,17 @@ class Federation:
         raise Refused(Refusal.UNKNOWN_NAME, f"the catalog knows no table {name!r}")
 
 
-def check_charter(charter: roster_pb2.Charter, fingerprint: bytes) -> Federation:
-    """Return the federation of *charter*; refuse one that is not the one pinned by *fingerprint*.
+def check_charter(
+    charter: roster_pb2.Charter, fingerprint: bytes, successors: Sequence[roster_pb2.Succession] = (),
+) -> Federation:
+    """Return the federation of *charter*; refuse one that the pin *fingerprint* does not reach.
 
-    - The roster's digest is the fingerprint; catalog and public key have the digests it states.
+    - The roster's digest is the fingerprint, or a chain connects them (`lineage`); *successors* are the
+      rosters after the charter's own. Catalog and public key have the digests that the roster states.
     - The roster's threshold is the key's, and every approval in the charter is a department's own.
     """
     roster = charter.roster
-    if digest("roster", roster) != fingerprint:
-        raise Refused(Refusal.CREDENTIALS, "the roster in the bundle is not the pinned one")
+    chain = check_reached(charter, successors, fingerprint)
     if digest("catalog", charter.catalog) != roster.catalog:
         raise Refused(Refusal.EQUIVOCATION, "the catalog in the bundle is not the roster's")
     if digest("public_key", charter.public_key) != roster.public_key:
@@ -47,7 +52,7 @@ def check_charter(charter: roster_pb2.Charter, fingerprint: bytes) -> Federation
     key = Key.of(charter.public_key)
     if key.threshold != roster.policy.threshold:
         raise Refused(Refusal.MALFORMED, "the public key's threshold is not the roster's")
-    return Federation(roster, fingerprint, charter.catalog, members, key)
+    return Federation(roster, chain[-1], chain, charter.catalog, members, key)
 
 
 def check_announcement(
@@ -56,7 +61,7 @@ def check_announcement(
     """Return the round's id, which is the announcement's digest; refuse one not made by the rules.
 
     - The coordinator signed it, for this version, federation, roster, catalog and key epoch.
-    - The analyst signed the question, for this federation and roster, and it had not expired.
+    - The analyst signed the question, for this federation and a roster of its lineage; it had not expired.
     - Vintage, participants and times are those that catalog and policy allow.
     """
     body, roster = signed.body, federation.roster
@@ -84,7 +89,7 @@ def check_announcement(
 
 def _check_envelope(federation: Federation, announcement: round_pb2.Announcement) -> None:
     envelope = announcement.envelope.body
-    if envelope.federation != federation.roster.federation or envelope.roster != federation.fingerprint:
+    if envelope.federation != federation.roster.federation or envelope.roster not in federation.lineage:
         raise Refused(Refusal.CREDENTIALS, "the question was asked of another federation or roster")
     federation.members.check(
         envelope.analyst, roster_pb2.ROLE_ANALYST, "envelope", envelope, announcement.envelope.signature)

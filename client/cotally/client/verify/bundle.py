@@ -52,9 +52,11 @@ def verify(bundle: log_pb2.Bundle, roster_fingerprint: bytes) -> Verified:
 
 def _verify(bundle: log_pb2.Bundle, fingerprint: bytes) -> Verified:
     checks: list[tuple[str, str]] = []
-    federation = check_charter(bundle.charter, fingerprint)
+    federation = check_charter(bundle.charter, fingerprint, bundle.successors)
     roster = federation.roster
-    checks.append(("roster", f"the roster of {roster.federation!r} (epoch {roster.epoch}) is the pinned one; "
+    how = "is the pinned one" if federation.fingerprint == fingerprint else (
+        "and the pinned one are of one chain, which every department approved step by step")
+    checks.append(("roster", f"the roster of {roster.federation!r} (epoch {roster.epoch}) {how}; "
                              "catalog and public key are its own"))
 
     announcement = bundle.announcement.body

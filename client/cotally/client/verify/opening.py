@@ -25,7 +25,7 @@ from cotally.v1.refusals import Refusal, Refused
 Result = TypeVar("Result")
 
 _WEIGHT_BYTES = 16
-_SPARE_RESPONSE_BITS = 1024  # above twice the modulus: Delta, weights, challenge and the nonce's margin
+_SPARE_RESPONSE_BITS = 512  # above Delta and the share: the challenge and the nonce's margin
 
 
 def frame(*parts: bytes | str | int | mpz) -> bytes:
@@ -58,6 +58,7 @@ class Key:
     threshold: int
     base: mpz
     verification: tuple[mpz, ...]
+    refreshes: int = 0
 
     @classmethod
     def of(cls, message: roster_pb2.PublicKey) -> "Key":
@@ -72,12 +73,28 @@ class Key:
             raise Refused(Refusal.MALFORMED, "the public key contradicts itself about its shares")
         if any(not 1 < each < square or math.gcd(each, modulus) != 1 for each in (base, *verification)):
             raise Refused(Refusal.MALFORMED, "the public key has values out of range")
-        return cls(modulus, square, message.key_holders, message.threshold, base, verification)
+        return cls(modulus, square, message.key_holders, message.threshold, base, verification,
+                   message.refreshes)
 
     @property
     def width(self) -> int:
         """Bytes of one ciphertext on the wire."""
         return 2 * ((int(self.modulus.bit_length()) + 7) // 8)
+
+    @property
+    def response_bits(self) -> int:
+        """Bits that no honest answer in a proof of equality reaches.
+
+        A dealt share is below N^2. Refreshes multiply it once by Delta = n! and add below
+        2^(2|N| + 3|(n+1)!| + 128) (n + ... + n^(t-1)) for each holder and time.
+        """
+        n, delta = self.key_holders, math.factorial(self.key_holders)
+        double = 2 * int(self.modulus.bit_length())
+        share = 1 << double
+        if self.refreshes:
+            bits = double + 3 * math.factorial(n + 1).bit_length() + 128
+            share = delta * share + (self.refreshes * n * sum(n**k for k in range(1, self.threshold)) << bits)
+        return share.bit_length() + delta.bit_length() + _SPARE_RESPONSE_BITS
 
     def ciphertexts(self, data: bytes, count: int, what: str) -> tuple[mpz, ...]:
         """Return the *count* residues in *data*; refuse a wrong length, and values that are not units."""
@@ -108,7 +125,7 @@ def check_equality(
         mpz(int.from_bytes(part, "big")) for part in (proof.on_base, proof.on_product, proof.response))
     if not (0 < on_base < key.square and 0 < on_product < key.square):
         raise bad
-    if response.bit_length() > 2 * key.modulus.bit_length() + _SPARE_RESPONSE_BITS:
+    if response.bit_length() > key.response_bits:
         raise bad
     own = key.verification[share - 1]
     combined_c, combined_p = mpz(1), mpz(1)
@@ -163,7 +180,8 @@ def combine(key: Key, partials: Mapping[int, Sequence[mpz]]) -> list[int]:
             if j != i:
                 ratio *= Fraction(-j, i - j)
         exponents[i] = int(ratio)  # exact: Delta clears every denominator
-    scale = gmpy2.invert(mpz(4 * delta * delta), key.modulus)
+    factor = 4 * delta ** (3 if key.refreshes else 2)  # the first refresh multiplied the shares by Delta
+    scale = gmpy2.invert(mpz(factor), key.modulus)
     plaintexts = []
     for position in zip(*partials.values(), strict=True):
         value = mpz(1)

@@ -2,8 +2,10 @@
 
 Rules:
 
-- Entry 0 is the genesis leaf of the pinned roster (federation, roster, catalog, key, budgets); no
-  other entry is. An entry without a leaf, or without canonical bytes, is refused.
+- Entry 0 is the genesis leaf of the federation's first roster (federation, roster, catalog, key,
+  budgets); no other entry is. An entry without a leaf, or without canonical bytes, is refused.
+- A succession leaf holds an approved successor of the roster in force (`lineage`), which it replaces
+  from there on; any other is refused. Filters, chains and rounds go on as they were.
 - The log grows only at its end, under a checkpoint of this federation that the coordinator signed,
   whose size and root are those of everything folded so far and the new entries. Otherwise nothing
   changes. One tree, therefore one root per size: two are never cosigned.
@@ -23,16 +25,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from google.protobuf.message import DecodeError
+
 from cotally.v1 import log_pb2, roster_pb2, round_pb2
 from cotally.v1.canonical import NotCanonical, canonical, digest
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
 
+from . import lineage
 from .chain import Chain
 from .checkpoint import check_signed, cosign_bytes
 from .filters import POPULATION, Filters
 from .merkle import HASH_BYTES, Tree, leaf_hash
 
-_DUMP_VERSION: Final = 1
+_DUMP_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +59,18 @@ def entry_hash(entry: log_pb2.LogEntry) -> bytes:
 
 def genesis(charter: roster_pb2.Charter) -> log_pb2.LogEntry:
     """Return the entry with which the log of this federation must begin."""
-    roster = charter.roster
+    roster = lineage.first(charter)
     return log_pb2.LogEntry(genesis=log_pb2.GenesisLeaf(
         federation=roster.federation, roster=digest("roster", roster), catalog=roster.catalog,
         public_key=roster.public_key, budgets=roster.policy.budgets,
     ))
+
+
+def beginning(charter: roster_pb2.Charter) -> list[log_pb2.LogEntry]:
+    """Return the entries that put *charter* in force in a new log: the genesis, and what came after it."""
+    return [genesis(charter), *(
+        log_pb2.LogEntry(succession=log_pb2.SuccessionLeaf(succession=link))
+        for link in lineage.links(charter)[1:])]
 
 
 class Follower:
@@ -67,6 +79,7 @@ class Follower:
     def __init__(self, charter: roster_pb2.Charter) -> None:
         self._charter = charter
         self._genesis = canonical(genesis(charter))
+        self._rosters = [lineage.first(charter)]  # the last is in force
         self._tree = Tree()
         self._filters = Filters(charter.roster.policy.budgets)
         self._rounds: dict[bytes, Admission] = {}
@@ -109,6 +122,7 @@ class Follower:
     def _check(self, entries: Iterable[log_pb2.LogEntry]) -> list[bytes]:
         """The leaf hashes of entries that may come next. After this, folding them cannot be refused."""
         hashes = []
+        roster = self._rosters[-1]
         for index, entry in enumerate(entries, start=self.size):
             kind = entry.WhichOneof("leaf")
             if kind is None:
@@ -118,7 +132,10 @@ class Follower:
                 raise Refused(Refusal.EQUIVOCATION, "the log does not begin with the pinned roster")
             if index > 0 and kind == "genesis":
                 raise Refused(Refusal.EQUIVOCATION, f"log entry {index} begins the log a second time")
-            if kind != "genesis" and not getattr(entry, kind).round:
+            if kind == "succession":
+                lineage.check_step(roster, entry.succession.succession)
+                roster = entry.succession.succession.roster
+            elif kind != "genesis" and not getattr(entry, kind).round:
                 raise Refused(Refusal.MALFORMED, f"log entry {index} names no round")
         return hashes
 
@@ -131,6 +148,8 @@ class Follower:
                 self._fold_transcript(entry.transcript)
             elif kind == "dead":
                 self._dead.add(entry.dead.round)
+            elif kind == "succession":
+                self._rosters.append(entry.succession.succession.roster)
             self._tree.append(hash_)
 
     def _fold_transcript(self, leaf: log_pb2.TranscriptLeaf) -> None:
@@ -161,6 +180,11 @@ class Follower:
     def root_at(self, size: int) -> bytes | None:
         """Return the root at any size up to the present one; None beyond."""
         return self._tree.root(size) if 0 <= size <= self.size else None
+
+    @property
+    def roster(self) -> bytes:
+        """Digest of the roster in force at the end of what was folded."""
+        return digest("roster", self._rosters[-1])
 
     # Rounds and filters
 
@@ -255,7 +279,8 @@ class Follower:
         """Return the whole state as JSON; `load` reads it."""
         return json.dumps({
             "version": _DUMP_VERSION,
-            "roster": digest("roster", self._charter.roster).hex(),
+            "rosters": [base64.b64encode(r.SerializeToString(deterministic=True)).decode()
+                        for r in self._rosters],
             "leaves": base64.b64encode(b"".join(self._tree.leaves())).decode(),
             "admitted": self._filters.dump(),
             "rounds": [[r.hex(), a.index, a.leaf.hex(), a.admitted] for r, a in self._rounds.items()],
@@ -271,15 +296,17 @@ class Follower:
         follower = cls(charter)
         try:
             follower._restore(json.loads(data))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, DecodeError) as error:
             raise Misconfigured(f"the stored view of the audit log is damaged: {error}") from error
         return follower
 
     def _restore(self, state: dict[str, Any]) -> None:
         if state["version"] != _DUMP_VERSION:
             raise ValueError(f"its version is {state['version']}, not {_DUMP_VERSION}")
-        if state["roster"] != digest("roster", self._charter.roster).hex():
+        rosters = [roster_pb2.Roster.FromString(base64.b64decode(r, validate=True)) for r in state["rosters"]]
+        if digest("roster", rosters[0]) != digest("roster", self._rosters[0]):
             raise Misconfigured("the stored view of the audit log belongs to another roster")
+        self._rosters = rosters
         leaves = base64.b64decode(state["leaves"], validate=True)
         if len(leaves) % HASH_BYTES:
             raise ValueError("its leaves are cut short")

@@ -12,6 +12,7 @@ from cotally.v1.canonical import digest
 from cotally.v1.refusals import Refusal, Refused
 
 from .board import Board
+from .in_force import InForce
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,14 @@ class Admission:
 class Gate:
     """Prices questions and looks at participation and filters before anything is announced."""
 
-    def __init__(self, federation: Federation, follower: Follower, board: Board) -> None:
-        self._federation = federation
+    def __init__(self, in_force: InForce, follower: Follower, board: Board) -> None:
+        self._in_force = in_force
         self._follower = follower
         self._board = board
+
+    @property
+    def _federation(self) -> Federation:
+        return self._in_force.federation
 
     def admit(self, query: query_pb2.Query, analyst: str,
               live: Sequence[round_pb2.Announcement]) -> Admission:

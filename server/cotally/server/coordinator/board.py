@@ -18,6 +18,7 @@ class Line:
 
     member: roster_pb2.Member
     log_size: int  # entries of the log that were posted to it
+    ready_for: set[bytes] = field(default_factory=set)  # digests of rosters that the member can work under
     _queue: "asyncio.Queue[Message | None]" = field(default_factory=asyncio.Queue)
 
     def post(self, work: Message) -> None:
@@ -37,17 +38,18 @@ class Line:
 class Board:
     """The open lines by name, suspended departments, and what departments say of their ledgers."""
 
-    def __init__(self) -> None:
+    def __init__(self, roster: bytes = b"") -> None:
+        self.roster = roster  # digest of the one in force
         self._lines: dict[str, Line] = {}
         self._suspended: dict[str, float] = {}
         self._ledgers: dict[str, dict[str, work_pb2.LedgerStatus]] = {}
 
-    def join(self, member: roster_pb2.Member, log_size: int) -> Line:
-        """Open a line for *member*; a former one of the same name ends."""
+    def join(self, member: roster_pb2.Member, log_size: int, roster: bytes = b"") -> Line:
+        """Open a line for *member*, who is at *roster*; a former one of the same name ends."""
         former = self._lines.get(member.name)
         if former is not None:
             former.close()
-        line = self._lines[member.name] = Line(member, log_size)
+        line = self._lines[member.name] = Line(member, log_size, {roster})
         return line
 
     def leave(self, line: Line) -> None:
@@ -63,11 +65,15 @@ class Board:
         """Every open line."""
         return list(self._lines.values())
 
+    def ready(self, roster: bytes) -> list[Line]:
+        """The open lines of those that can work under *roster*."""
+        return [line for line in self._lines.values() if roster in line.ready_for]
+
     def connected(self, role: "roster_pb2.Role.ValueType") -> list[str]:
-        """Names of those in *role* that listen and are not suspended, sorted."""
+        """Names of those in *role* that listen, can work under the roster in force and are not suspended."""
         now = time.monotonic()
-        return sorted(name for name, line in self._lines.items()
-                      if line.member.role == role and self._suspended.get(name, 0) <= now)
+        return sorted(line.member.name for line in self.ready(self.roster)
+                      if line.member.role == role and self._suspended.get(line.member.name, 0) <= now)
 
     def suspend(self, names: Iterable[str]) -> None:
         """Ask these departments nothing for ten minutes."""

@@ -8,7 +8,8 @@ Rounds are announced one at a time: D, by which departments must answer, counts 
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from cotally.server.audit.log import AuditLog
 from cotally.server.crypto.signing import SigningKey
@@ -23,6 +24,7 @@ from cotally.v1.refusals import Refusal, Refused
 from .admission import Gate
 from .board import Board, Line
 from .decrypting import Decrypting
+from .in_force import InForce
 from .progress import Progress
 from .rounds import Part, Rounds
 from .session import Round
@@ -55,11 +57,11 @@ class Conductor:
     """Everything the coordinator does about rounds; the services only decode, call and encode."""
 
     def __init__(
-        self, federation: Federation, key: SigningKey, rounds: Rounds, audit: AuditLog, board: Board,
+        self, in_force: InForce, key: SigningKey, rounds: Rounds, audit: AuditLog, board: Board,
         gate: Gate, witnessing: Witnessing, log: Log, now_ms: Callable[[], int],
         random_bytes: Callable[[int], bytes],
     ) -> None:
-        self._federation = federation
+        self._in_force = in_force
         self._key = key
         self._rounds = rounds
         self._audit = audit
@@ -74,6 +76,10 @@ class Conductor:
         self._decrypting = Decrypting(board)
         self._patient_until_ms = 0  # no deadline counts before
         self._turn = asyncio.Semaphore(1)
+
+    @property
+    def _federation(self) -> Federation:
+        return self._in_force.federation
 
     # Steps 1 to 3
 
@@ -131,6 +137,17 @@ class Conductor:
         """Leave every round as it stands, for the next start to resume."""
         for task in self._tasks:
             task.cancel()
+
+    @asynccontextmanager
+    async def between_rounds(self) -> AsyncIterator[None]:
+        """Inside, no round lives and none is announced: questions wait, and then go on."""
+        await self._turn.acquire()
+        try:
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+            yield
+        finally:
+            self._turn.release()
 
     def _start(self, round_: Round, turn: asyncio.Semaphore | None = None) -> None:
         live = self._live[round_.id] = Live(round_, turn)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import grpc.aio
 
 from cotally.server.audit import log as audit_log
-from cotally.server.audit.follower import Follower, genesis
-from cotally.server.crypto import equality_proof, plaintext_proof, products
+from cotally.server.audit.follower import Follower, beginning
+from cotally.server.crypto import equality_proof, parallel, plaintext_proof
 from cotally.server.crypto.keys import PublicKey
 from cotally.server.rpc import credentials
 from cotally.server.rpc.logs import Log
@@ -29,10 +30,14 @@ from cotally.v1 import (
 from .admission import Gate
 from .board import Board
 from .conduct import Conductor
+from .in_force import InForce
 from .public import AnalystService, AuditService
 from .rounds import Rounds
 from .service import KeyHolderService, NodeService
+from .succession import Successions
 from .witnessing import Witnessing
+
+SWITCH_S = 0.0005  # how long what arrives waits for a thread that computes; Python's own is ten times that
 
 
 async def _serve(path: Path, log: Log, ready: Ready) -> None:
@@ -42,34 +47,40 @@ async def _serve(path: Path, log: Log, ready: Ready) -> None:
     tls = credentials.load(common.ca, common.certificate, common.key)
     audit = audit_log.AuditLog(open_database(us.state / "audit.db", audit_log.SCHEMA))
     if audit.size == 0:
-        audit.append(genesis(us.federation.charter))
+        for entry in beginning(us.federation.charter):
+            audit.append(entry)
     follower = Follower(us.federation.charter)
     rounds = Rounds(us.state / "rounds.db")
-    board = Board()
-    gate = Gate(us.federation, follower, board)
+    follower.fold(audit.entries(0, audit.size))
+    in_force = InForce(us.in_force(follower.roster))
+    board = Board(in_force.federation.roster)
+    gate = Gate(in_force, follower, board)
     witnessing = Witnessing(us.federation, audit, follower, board, us.signing)
-    witnessing.follow()
-    conductor = Conductor(us.federation, us.signing, rounds, audit, board, gate, witnessing, log,
+    conductor = Conductor(in_force, us.signing, rounds, audit, board, gate, witnessing, log,
                           lambda: time.time_ns() // 1_000_000, os.urandom)
 
+    successions = Successions(in_force, common.path.parent / party.SUCCESSOR, board, conductor, witnessing,
+                              audit, log, us.keep, us.adopt, _warm)
+
     def register(server: grpc.aio.Server) -> None:
-        shared = (us.federation, board, conductor, witnessing, log)
+        shared = (in_force, board, conductor, witnessing, successions, log)
         node_pb2_grpc.add_NodesServicer_to_server(NodeService(*shared), server)
         keyholder_pb2_grpc.add_KeyHoldersServicer_to_server(KeyHolderService(*shared), server)
         analyst_pb2_grpc.add_AnalystsServicer_to_server(
-            AnalystService(us.federation, board, gate, conductor, rounds), server)
+            AnalystService(in_force, board, gate, conductor, rounds), server)
         audit_pb2_grpc.add_AuditServicer_to_server(
-            AuditService(us.federation, audit, witnessing), server)
+            AuditService(in_force, audit, witnessing), server)
 
     # Proofs are checked in threads; each gives up the interpreter lock, so that several go on at once.
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(initializer=products.release_lock))
+    sys.setswitchinterval(SWITCH_S)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(initializer=parallel.release_lock))
     conductor.resume()  # before anybody can ask for a round that is not alive yet
     serving = await serve(settings.listen, tls, register, log)
     party.write(us.state / "address", str(serving.address))
     us.ready(ready)
     try:
-        await asyncio.to_thread(_warm, us.federation.key)
-        await asyncio.Event().wait()
+        await asyncio.to_thread(_warm, in_force.federation.key)
+        await successions.run()
     finally:
         conductor.stop()
         await serving.stop()

@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc.aio
 
+from cotally.server.audit import lineage
 from cotally.server.audit.log import AuditLog
 from cotally.server.rpc.frames import split
 from cotally.server.rpc.hello import check_hello, make_hello
@@ -23,6 +24,7 @@ from cotally.v1.refusals import Refusal, Refused
 from .admission import Gate
 from .board import Board
 from .conduct import Conductor
+from .in_force import InForce
 from .rounds import Rounds
 from .witnessing import ENTRIES_PER_GROWTH, Witnessing
 
@@ -32,13 +34,17 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 class AnalystService(analyst_pb2_grpc.AnalystsServicer):
     """Analyst -> coordinator."""
 
-    def __init__(self, federation: Federation, board: Board, gate: Gate, conductor: Conductor,
+    def __init__(self, in_force: InForce, board: Board, gate: Gate, conductor: Conductor,
                  rounds: Rounds) -> None:
-        self._federation = federation
+        self._in_force = in_force
         self._board = board
         self._gate = gate
         self._conductor = conductor
         self._rounds = rounds
+
+    @property
+    def _federation(self) -> Federation:
+        return self._in_force.federation
 
     def _caller(self, context: _Context) -> roster_pb2.Member:
         return caller(context, self._federation.charter, roster_pb2.ROLE_ANALYST)
@@ -96,6 +102,9 @@ class AnalystService(analyst_pb2_grpc.AnalystsServicer):
             raise Refused(Refusal.OUT_OF_ORDER, "this round is still in progress; fetch it later")
         if isinstance(outcome, Refused):
             raise outcome
+        chain = lineage.links(self._federation.charter)
+        at = [link.roster for link in chain].index(outcome.charter.roster)
+        outcome.successors.extend(chain[at + 1:])  # for whoever pins one of them
         return list(split(outcome))
 
     async def Budget(  # noqa: N802
@@ -109,10 +118,14 @@ class AnalystService(analyst_pb2_grpc.AnalystsServicer):
 class AuditService(audit_pb2_grpc.AuditServicer):
     """Anybody in the roster -> coordinator, read only."""
 
-    def __init__(self, federation: Federation, audit: AuditLog, witnessing: Witnessing) -> None:
-        self._federation = federation
+    def __init__(self, in_force: InForce, audit: AuditLog, witnessing: Witnessing) -> None:
+        self._in_force = in_force
         self._audit = audit
         self._witnessing = witnessing
+
+    @property
+    def _federation(self) -> Federation:
+        return self._in_force.federation
 
     async def LatestCheckpoint(  # noqa: N802
         self, request: audit_pb2.LatestCheckpointRequest, context: _Context

@@ -22,6 +22,8 @@ from cotally.v1.refusals import Refusal, Refused
 
 from .board import Board
 from .conduct import Conductor
+from .in_force import InForce
+from .succession import Successions
 from .witnessing import Witnessing
 
 REVEAL_BYTES = 256 * 1024 * 1024
@@ -34,13 +36,19 @@ class Listening:
 
     role: "roster_pb2.Role.ValueType"
 
-    def __init__(self, federation: Federation, board: Board, conductor: Conductor,
-                 witnessing: Witnessing, log: Log) -> None:
-        self.federation = federation
+    def __init__(self, in_force: InForce, board: Board, conductor: Conductor,
+                 witnessing: Witnessing, successions: Successions, log: Log) -> None:
+        self._in_force = in_force
         self.board = board
         self.conductor = conductor
         self.witnessing = witnessing
+        self.successions = successions
         self.log = log
+
+    @property
+    def federation(self) -> Federation:
+        """In force now."""
+        return self._in_force.federation
 
     def caller(self, context: _Context) -> roster_pb2.Member:
         """Whoever calls, in this service's role."""
@@ -57,9 +65,10 @@ class Listening:
                           f"{self.witnessing.log_size}")
         await context.send_initial_metadata(())
         self.board.note_ledgers(member.name, request.ledgers)
-        line = self.board.join(member, request.log_size)
+        line = self.board.join(member, request.log_size, request.hello.roster)
         self.log.event("joined", peer=member.name, size=request.log_size)
         try:
+            self.successions.greet(line)  # before the log may switch to it
             self.witnessing.greet(line)
             self.conductor.replay_to(line)
             async for work in line.work():
@@ -83,6 +92,12 @@ class Listening:
     ) -> work_pb2.CosignResponse:
         self.witnessing.cosign(self.caller(context), request)
         return work_pb2.CosignResponse()
+
+    async def Ready(  # noqa: N802
+        self, request: work_pb2.ReadyRequest, context: _Context
+    ) -> work_pb2.ReadyResponse:
+        self.successions.ready(self.caller(context).name, request.roster)
+        return work_pb2.ReadyResponse()
 
 
 def _own(member: roster_pb2.Member, name: str) -> None:

@@ -42,7 +42,6 @@ class Round:
         self.transcript: round_pb2.Transcript | None = None
         self.products = b""
         self.partials: dict[str, round_pb2.Partial] = {}
-        self._parts: dict[str, tuple[int, ...]] = {}
 
     @property
     def participants(self) -> list[str]:
@@ -112,7 +111,7 @@ class Round:
             if self.reveals[node] != opened:
                 raise Refused(Refusal.EQUIVOCATION, f"{node} revealed twice and differently")
             return
-        self._parts[node] = check_reveal(self.federation, self.frozen, opened)
+        check_reveal(self.federation, self.frozen, opened)
         self.reveals[node] = opened
 
     @property
@@ -127,7 +126,8 @@ class Round:
         if self.frozen is None or self.withheld:
             raise Refused(Refusal.OUT_OF_ORDER, "not every department of the roster has revealed")
         if self.transcript is None:
-            self.products = combine(self.federation, self._parts)
+            self.products = combine(self.federation, self.reveals.values(),
+                                    self.priced.plan.packing.ciphertexts)
             self.transcript = transcript(self.frozen, list(self.reveals.values()), self.products)
         return transcript_leaf(self.announcement.body, self.transcript)
 
@@ -162,7 +162,6 @@ class Round:
     def forget(self) -> None:
         """Drop the departments' ciphertexts: they are not needed after the release."""
         self.reveals.clear()
-        self._parts.clear()
 
 
 def _alike(declined: Mapping[str, Refused]) -> list[str]:

@@ -14,6 +14,7 @@ from cotally.v1.refusals import Refusal, Refused
 from .board import Board, Line
 
 TIMEOUT_S = 15.0
+SPREAD_S = 1.0
 ENTRIES_PER_GROWTH = 2_000
 
 
@@ -50,7 +51,7 @@ class Witnessing:
 
     def require_quorum(self) -> None:
         """Refuse to start what could not be witnessed."""
-        here = len(self._board.lines())
+        here = len(self._board.ready(self._board.roster))
         if here < self.quorum:
             raise Refused(Refusal.TOO_FEW_WITNESSES,
                           f"{here} departments and key holders are connected; a log entry needs the "
@@ -79,9 +80,16 @@ class Witnessing:
             self._post(line, before)
 
     def spread(self) -> None:
-        """Let everybody know what was logged, without waiting for cosignatures."""
+        """Let everybody know what was logged, soon: nobody waits for it while an analyst checks a release.
+
+        Where another round follows at once, its own growth carries it before, and saves everybody one.
+        """
+        asyncio.get_running_loop().call_later(SPREAD_S, self._spread, self._log.size)
+
+    def _spread(self, size: int) -> None:
         for line in self._board.lines():
-            self.catch_up(line)
+            if line.log_size < size:
+                self.catch_up(line)
 
     def _post(self, line: Line, upto: int) -> None:
         growth = self._growth(line.log_size, upto)
@@ -108,7 +116,8 @@ class Witnessing:
 
     def follow(self) -> None:
         """Fold our own log, so that filters are known before a round is announced."""
-        self._follower.fold(self._log.entries(self._follower.size, self._log.size))
+        if self._follower.size < self._log.size:
+            self._follower.fold(self._log.entries(self._follower.size, self._log.size))
 
     async def witness(self, size: int) -> log_pb2.WitnessedCheckpoint:
         """Return a checkpoint of at least *size* entries with its quorum; TOO_FEW_WITNESSES after 15 s."""

@@ -153,13 +153,15 @@ class _Compiler:
         return tree, cell
 
     def _people(self) -> exp.Select:
-        tree = exp.select("person", "cell", exp.alias_(exp.Count(this=exp.Star()), "n", copy=False))
+        tree = exp.select(exp.column("person"), exp.column("cell"),
+                          exp.alias_(exp.Count(this=exp.Star()), "n", copy=False), copy=False)
         for name, lane in self._lane.items():
             value = exp.column(f"u{lane}")
             tree = tree.select(exp.alias_(exp.Count(this=value), f"n{lane}", copy=False), copy=False)
             if name in self._summed:
                 tree = tree.select(exp.alias_(exp.Sum(this=value.copy()), f"s{lane}", copy=False), copy=False)
-        return tree.from_("entries", copy=False).group_by("person", "cell", copy=False)
+        tree = tree.from_("entries", copy=False)
+        return tree.group_by(exp.column("person"), exp.column("cell"), copy=False)
 
     def _ranked(self) -> exp.Select:
         text: exp.Expression = self._bindings.bind(self._salt.hex() + _SEPARATOR)
@@ -172,7 +174,8 @@ class _Compiler:
             partition_by=[exp.column("person")],
             order=exp.Order(expressions=order),
         )
-        return exp.select("*", exp.alias_(place, "place", copy=False)).from_("people", copy=False)
+        tree = exp.select(exp.Star(), exp.alias_(place, "place", copy=False), copy=False)
+        return tree.from_("people", copy=False)
 
     def _event_worth(self, block: Block) -> exp.Expression:
         """A row's integer; every row is a person of its own."""

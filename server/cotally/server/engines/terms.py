@@ -47,7 +47,7 @@ def case(*branches: tuple[exp.Expression, exp.Expression], otherwise: exp.Expres
 
 def cast(value: exp.Expression, kind: str) -> exp.Expression:
     """*value* as type *kind*, one of "bigint", "int128" and "text"."""
-    return exp.Cast(this=value, to=exp.DataType.build(kind))
+    return exp.Cast(this=value, to=exp.DataType(this=exp.DataType.Type[kind.upper()], nested=False))
 
 
 def clamp(value: exp.Expression, low: exp.Expression, high: exp.Expression) -> exp.Expression:

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from cotally.server.audit import follower_store
-from cotally.server.crypto import ceremony, plaintext_proof, sharefile
 from cotally.server.rpc import channel, credentials
 from cotally.server.rpc.logs import Log
 from cotally.server.rpc.running import Ready, RunCommand
@@ -17,6 +16,7 @@ from cotally.v1.refusals import Misconfigured
 from .decryptions import Decryptions
 from .service import KeyHolderService
 from .session import KeyHolderSession
+from .shares import Shares
 
 
 async def _serve(path: Path, log: Log, ready: Ready) -> None:
@@ -25,19 +25,20 @@ async def _serve(path: Path, log: Log, ready: Ready) -> None:
     us = party.load(common, roster_pb2.ROLE_KEY_HOLDER)
     log = Log("keyholder", us.member.name)
     tls = credentials.load(common.ca, common.certificate, common.key)
-    share = sharefile.read(settings.share, _passphrase(settings), us.federation.key_digest)
-    ceremony.check_share(us.federation.key, share)
-    plaintext_proof.warm(us.federation.key)
     followers = follower_store.FollowerStore(open_database(us.state / "log.db", follower_store.SCHEMA))
-    session = KeyHolderSession(us.federation, us.member.name, us.signing, share,
-                               Decryptions(us.state / "decryptions.db"),
-                               followers.load(us.federation.charter))
+    follower = followers.load(us.federation.charter)
+    federation = us.in_force(follower.roster)
+    shares = Shares(settings.share, passphrase(settings))
+    session = KeyHolderSession(federation, us.member.name, us.signing, shares.open(federation),
+                               Decryptions(us.state / "decryptions.db"), follower)
+    shares.settle(federation)
     async with channel.connect(settings.coordinator, tls) as line:
-        service = KeyHolderService(session, followers, log)
+        service = KeyHolderService(session, us, shares, followers, log)
         await service.serve(line, settings.coordinator, tls, lambda: us.ready(ready))
 
 
-def _passphrase(settings: config.KeyHolderConfig) -> bytes:
+def passphrase(settings: config.KeyHolderConfig) -> bytes:
+    """What opens this holder's share: from its file, or asked for at the terminal."""
     if settings.passphrase_file is not None:
         return credentials.read_private(settings.passphrase_file).strip()
     if not sys.stdin.isatty():

@@ -14,10 +14,14 @@ from cotally.server.rpc.dialling import Desk, deliver
 from cotally.server.rpc.frames import split
 from cotally.server.rpc.hello import make_hello
 from cotally.server.rpc.logs import Log
+from cotally.server.settings.party import Party
+from cotally.server.settings.succession import Succession
+from cotally.server.wire.federation import Federation
 from cotally.v1 import keyholder_pb2_grpc, log_pb2, round_pb2, work_pb2
 from cotally.v1.refusals import Refused
 
 from .session import KeyHolderSession
+from .shares import Shares
 
 EVIDENCE_BYTES = 1024 * 1024 * 1024  # every department's ciphertexts of one round
 
@@ -25,8 +29,11 @@ EVIDENCE_BYTES = 1024 * 1024 * 1024  # every department's ciphertexts of one rou
 class KeyHolderService:
     """Serves one key share until cancelled."""
 
-    def __init__(self, session: KeyHolderSession, followers: FollowerStore, log: Log) -> None:
+    def __init__(self, session: KeyHolderSession, us: Party, shares: Shares, followers: FollowerStore,
+                 log: Log) -> None:
         self._session = session
+        self._shares = shares
+        self._succession = Succession(us, session.federation, self._under, self._work_with, log)
         self._followers = followers
         self._log = log
 
@@ -35,9 +42,10 @@ class KeyHolderService:
         """Listen for work, for ever."""
         stub = keyholder_pb2_grpc.KeyHoldersStub(channel)
         desk = Desk(stub.Decline, list, address, self._log)
-        hello = make_hello(self._session.federation.charter, self._session.name)
         work = keep_listening(
-            lambda: stub.Listen(work_pb2.ListenRequest(hello=hello, log_size=self._session.follower.size)),
+            lambda: stub.Listen(work_pb2.ListenRequest(
+                hello=make_hello(self._session.federation.charter, self._session.name),
+                log_size=self._session.follower.size)),
             work_pb2.KeyHolderWork, address=address, credentials=credentials, log=self._log,
             limit=EVIDENCE_BYTES, connected=ready)
         async for item in work:
@@ -56,6 +64,9 @@ class KeyHolderService:
             case "evidence":
                 evidence = item.evidence
                 desk.start(round_id(evidence.announcement), partial(self._decrypt, evidence, stub))
+            case "successor":
+                self._succession.offer(item.successor,
+                                       lambda roster: stub.Ready(work_pb2.ReadyRequest(roster=roster)))
             case _:
                 self._log.debug("ignored")
 
@@ -67,6 +78,7 @@ class KeyHolderService:
         except Refused as refused:
             self._log.error("log_refused", refusal=refused.refusal, message=refused.message)
             return
+        self._succession.logged(self._session.follower.roster)
         size = self._session.follower.size
         cosignature = log_pb2.Cosignature(witness=self._session.name, signature=self._session.sign(data))
         await stub.Cosign(work_pb2.CosignRequest(size=size, cosignature=cosignature))
@@ -78,4 +90,17 @@ class KeyHolderService:
         self._log.event("decrypted", round=answer.body.round)
 
     def _examine_and_decrypt(self, evidence: work_pb2.Evidence) -> round_pb2.Partial:
-        return self._session.decrypt(self._session.examine(evidence))
+        session = self._session
+        return session.decrypt(session.examine(evidence))
+
+    # A successor of the charter
+
+    async def _under(self, federation: Federation) -> KeyHolderSession:
+        share = await self._shares.awaited(federation, self._log)
+        return self._session.under(federation, share)
+
+    def _work_with(self, session: KeyHolderSession) -> None:
+        self._session = session
+        self._shares.settle(session.federation)
+        self._shares.discard_waiting()
+

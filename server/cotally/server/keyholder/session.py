@@ -58,6 +58,10 @@ class KeyHolderSession:
         self._share = share
         self._decryptions = decryptions
 
+    def under(self, federation: Federation, share: KeyShare) -> "KeyHolderSession":
+        """This session under a successor and its share: what it remembers and its log go on."""
+        return KeyHolderSession(federation, self.name, self._key, share, self._decryptions, self.follower)
+
     def sign(self, data: bytes) -> bytes:
         """Our signature under what the follower allowed us to cosign."""
         return self._key.sign(data)
@@ -68,7 +72,7 @@ class KeyHolderSession:
         check_frozen(self.federation, evidence.announcement, priced, evidence.frozen)
         self._check_ledgers(evidence.frozen.body, priced)
         self._check_logged_roster(evidence.frozen)
-        products = self._recompute(evidence)
+        products = self._recompute(evidence, priced.plan.packing.ciphertexts)
         made = transcript(evidence.frozen, evidence.reveals, products)
         leaf = transcript_leaf(evidence.announcement.body, made)
         self._check_log(evidence, leaf)
@@ -81,12 +85,13 @@ class KeyHolderSession:
             self.follower.check_links(body.node, body.links, body.round, priced.plan.population,
                                       priced.plan.pico_rho)
 
-    def _recompute(self, evidence: work_pb2.Evidence) -> bytes:
+    def _recompute(self, evidence: work_pb2.Evidence, count: int) -> bytes:
         members = [c.body.node for c in evidence.frozen.body.commitments]
         if [r.body.node for r in evidence.reveals] != members:
             raise Refused(Refusal.WITHHELD, "the reveals are not exactly those of the frozen roster")
-        parts = {r.body.node: check_reveal(self.federation, evidence.frozen, r) for r in evidence.reveals}
-        return combine(self.federation, parts)
+        for opened in evidence.reveals:
+            check_reveal(self.federation, evidence.frozen, opened)
+        return combine(self.federation, evidence.reveals, count)
 
     def _check_logged_roster(self, frozen: round_pb2.SignedFrozenRoster) -> None:
         if self.follower.frozen(frozen.body.round) != frozen_digest(frozen):

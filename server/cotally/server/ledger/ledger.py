@@ -7,6 +7,7 @@ Design section 4, Ledger.
 """
 
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy import (
@@ -45,6 +46,7 @@ _entries: Final = Table(
     Column("hash", LargeBinary, nullable=False),
 )
 
+Beside = Callable[[Connection], None]  # writes more in the transaction of an entry
 SCHEMA: Final = Schema("ledger", 1, _metadata)
 
 
@@ -96,9 +98,12 @@ class Ledger:
             if self._book.budgets.get(population) != pico_rho:
                 self._append(connection, Kind.BUDGET, population, b"", pico_rho)
 
-    def reserve(self, round_: bytes, population: str, pico_rho: int) -> LedgerEntry:
+    def reserve(
+        self, round_: bytes, population: str, pico_rho: int, beside: Beside = lambda _: None
+    ) -> LedgerEntry:
         """Return the entry that reserves *pico_rho* for *round_*, durable before this returns.
 
+        What *beside* writes to the same file is durable with the entry, or not at all.
         A repeat with the same price gets the same entry. Raises Refused: BUDGET_SPENT where
         spent + price does not fit, EQUIVOCATION where the round has another price or population,
         MALFORMED for a price out of range.
@@ -107,6 +112,7 @@ class Ledger:
             raise Refused(Refusal.MALFORMED, f"{self._node}'s ledger takes no such round or price")
         with self._lock, self._engine.begin() as connection:
             self._catch_up(connection)
+            beside(connection)
             known = self._book.rounds.get(round_)
             if known is None:
                 return self._append(connection, Kind.RESERVE, population, round_, pico_rho)
@@ -117,13 +123,15 @@ class Ledger:
                 )
             return self._read(connection, self._reserved[round_], self._reserved[round_])[0]
 
-    def commit(self, round_: bytes) -> None:
+    def commit(self, round_: bytes, beside: Beside = lambda _: None) -> None:
         """Mark the reservation of *round_* as used for a release. A repeat changes nothing.
 
-        Raises Refused OUT_OF_ORDER where nothing is reserved for the round, or it was voided.
+        What *beside* writes to the same file is durable with the entry, or not at all. Raises Refused
+        OUT_OF_ORDER where nothing is reserved for the round, or it was voided.
         """
         with self._lock, self._engine.begin() as connection:
             self._catch_up(connection)
+            beside(connection)
             known = self._book.rounds.get(round_)
             if known is None:
                 raise self._not_reserved(round_)

@@ -19,8 +19,8 @@ from cotally.server.store.database import open_database
 from cotally.v1 import query_pb2, roster_pb2
 from cotally.v1.refusals import Misconfigured
 
+from . import rounds
 from .measuring import Measuring
-from .rounds import Rounds
 from .service import NodeService
 from .session import NodeSession
 
@@ -31,20 +31,27 @@ async def _serve(path: Path, log: Log, ready: Ready) -> None:
     us = party.load(common, roster_pb2.ROLE_NODE)
     log = Log("node", us.member.name)
     tls = credentials.load(common.ca, common.certificate, common.key)
-    ledger = ledgers.Ledger(open_database(us.state / "ledger.db", ledgers.SCHEMA), us.member.name)
+    database = open_database(us.state / "ledger.db", ledgers.SCHEMA, rounds.SCHEMA)
+    ledger = ledgers.Ledger(database, us.member.name)
     for population, pico_rho in _budgets(settings, us).items():
         ledger.set_budget(population, pico_rho)
     followers = follower_store.FollowerStore(open_database(us.state / "log.db", follower_store.SCHEMA))
     engine = DuckDB(us.state)
     tables = await asyncio.to_thread(_snapshots, engine, settings, us, log)
+    follower = followers.load(us.federation.charter)
+    federation = us.in_force(follower.roster)
     session = NodeSession(
-        us.federation, us.member.name, us.signing, Rounds(us.state / "rounds.db"), ledger,
-        followers.load(us.federation.charter), _grants(settings.grants), settings.accept_min_departments)
-    measuring = Measuring(us.federation, engine, os.urandom)
-    await asyncio.to_thread(measuring.rehearse, DuckDB)
-    service = NodeService(session, ledger, followers, measuring, tables, log)
+        federation, us.member.name, us.signing, rounds.Rounds(database), ledger, follower,
+        _grants(settings.grants), settings.accept_min_departments)
+    measuring = Measuring(federation, engine, os.urandom, settings.noise)
+    await asyncio.to_thread(_rehearse, measuring)
+    service = NodeService(session, us, ledger, followers, measuring, tables, _rehearse, log)
     async with channel.connect(settings.coordinator, tls) as line:
         await service.serve(line, settings.coordinator, tls, lambda: us.ready(ready))
+
+
+def _rehearse(measuring: Measuring) -> None:
+    measuring.rehearse(DuckDB)
 
 
 def _budgets(settings: config.NodeConfig, us: party.Party) -> dict[str, int]:
@@ -76,6 +83,8 @@ def _snapshots(engine: DuckDB, settings: config.NodeConfig, us: party.Party, log
         log.event("snapshot", table=table.name, count=report.rows)
         for note in report.notes:
             log.warning("snapshot_note", table=table.name, message=note)
+    for table in held[:1]:
+        engine.open(table)  # the first question finds the engine open; later ones, as the one before left it
     return frozenset(t.name for t in held)
 
 

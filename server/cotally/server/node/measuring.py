@@ -6,10 +6,11 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from cotally.server.crypto import ciphertexts, plaintext_proof
+from cotally.server.crypto import plaintext_proof
 from cotally.server.crypto.packing import pack
 from cotally.server.crypto.paillier import Encryptor
 from cotally.server.dp.measure import measure as add_noise
+from cotally.server.dp.noise import Noise
 from cotally.server.engines.engine import Engine
 from cotally.server.model.query import Mechanism, Privacy, Query, Statistic, StatisticKind, Target
 from cotally.server.planner.plan import make_plan
@@ -24,11 +25,17 @@ from .rounds import Sealed
 class Measuring:
     """One department's measurements. The price must have been spent before `seal` is called."""
 
-    def __init__(self, federation: Federation, engine: Engine, random_bytes: Callable[[int], bytes]) -> None:
+    def __init__(self, federation: Federation, engine: Engine, random_bytes: Callable[[int], bytes],
+                 noise: Noise = Noise.OPENDP) -> None:
         self._federation = federation
         self._engine = engine
         self._random_bytes = random_bytes
+        self._noise = noise
         self._encryptor = Encryptor(federation.key)
+
+    def under(self, federation: Federation) -> "Measuring":
+        """These measurements under a successor, whose key has tables of its own."""
+        return Measuring(federation, self._engine, self._random_bytes, self._noise)
 
     def seal(self, priced: Priced, clear: round_pb2.CommitmentBody) -> Sealed:
         """The noised, encrypted vector of our holding, with a proof bound to the clear fields."""
@@ -37,12 +44,11 @@ class Measuring:
 
     def _seal(self, exact: list[int], priced: Priced, clear: round_pb2.CommitmentBody) -> Sealed:
         public = self._federation.key
-        plaintexts = pack(add_noise(exact, priced.plan), priced.plan.packing)
-        encryption = self._encryptor.encrypt(plaintexts)
-        proof = plaintext_proof.prove(public, proof_context(clear), encryption.ciphertexts, plaintexts,
-                                      encryption.randomness)
-        return Sealed(self._random_bytes(SALT_BYTES), ciphertexts.to_bytes(encryption.ciphertexts, public),
-                      plaintext_message(proof))
+        plaintexts = pack(add_noise(exact, priced.plan, self._noise), priced.plan.packing)
+        made = self._encryptor.encrypt(plaintexts)
+        proof = plaintext_proof.prove(public, proof_context(clear), made.ciphertexts, plaintexts,
+                                      made.randomness)
+        return Sealed(self._random_bytes(SALT_BYTES), made.ciphertexts, plaintext_message(proof))
 
     def rehearse(self, engine_in: Callable[[Path], Engine]) -> None:
         """Walk the whole way once over an empty table, so that the first round finds everything loaded.

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 import sqlalchemy as sa
 
-from cotally.server.store.database import Schema, open_database
+from cotally.server.store.database import Schema
 from cotally.v1 import round_pb2
 from cotally.v1.refusals import Refusal, Refused
 
@@ -61,10 +60,13 @@ class Record:
 
 
 class Rounds:
-    """The table of rounds; every method is one durable transaction."""
+    """The table of rounds in the database behind *engine* (opened with SCHEMA), which is the ledger's.
 
-    def __init__(self, path: Path) -> None:
-        self._engine = open_database(path, SCHEMA)
+    Every method but `open` and `close` is one durable transaction.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
 
     def get(self, round_: bytes) -> Record | None:
         """The record of a round, or None."""
@@ -72,16 +74,18 @@ class Rounds:
             row = db.execute(sa.select(_rounds).where(_rounds.c.round == round_)).one_or_none()
         return None if row is None else _record(row)
 
-    def open(self, round_: bytes, announcement: round_pb2.SignedAnnouncement) -> None:
-        """Remember a round before its price is reserved; one round per query id."""
-        query_id = announcement.body.envelope.body.query_id
+    @staticmethod
+    def open(db: sa.Connection, round_: bytes, announcement: round_pb2.SignedAnnouncement) -> None:
+        """Remember a round in the transaction that reserves its price; one round per query id."""
         try:
-            with self._engine.begin() as db:
-                db.execute(_rounds.insert().values(
-                    round=round_, query_id=query_id, state=State.RESERVED,
-                    announcement=announcement.SerializeToString()))
+            db.execute(_insert(round_, announcement, State.RESERVED))
         except sa.exc.IntegrityError:
             raise Refused(Refusal.REPLAYED, "this question was already asked in another round") from None
+
+    def refuse(self, round_: bytes, announcement: round_pb2.SignedAnnouncement) -> None:
+        """Remember a round that is over before it began: nothing was spent, and its query id is used up."""
+        with self._engine.begin() as db:
+            db.execute(_insert(round_, announcement, State.DONE).prefix_with("OR IGNORE"))
 
     def committed(self, round_: bytes, commitment: round_pb2.Commitment, sealed: Sealed) -> None:
         """Store the measurement and its commitment, before either leaves; once, in an open round."""
@@ -102,11 +106,17 @@ class Rounds:
         if bound != 1:
             raise Refused(Refusal.EQUIVOCATION, "two frozen rosters were shown for one round")
 
-    def close(self, round_: bytes) -> None:
-        """Delete the secrets of a round that ended."""
-        with self._engine.begin() as db:
-            db.execute(_rounds.update().values(
-                state=State.DONE, salt=None, ciphertexts=None, proof=None).where(_rounds.c.round == round_))
+    @staticmethod
+    def close(db: sa.Connection, round_: bytes) -> None:
+        """Delete the secrets of a round that ended, in the transaction that commits its price."""
+        db.execute(_rounds.update().values(
+            state=State.DONE, salt=None, ciphertexts=None, proof=None).where(_rounds.c.round == round_))
+
+
+def _insert(round_: bytes, announcement: round_pb2.SignedAnnouncement, state: State) -> sa.Insert:
+    return _rounds.insert().values(
+        round=round_, query_id=announcement.body.envelope.body.query_id, state=state,
+        announcement=announcement.SerializeToString())
 
 
 def _record(row: sa.Row[tuple[object, ...]]) -> Record:

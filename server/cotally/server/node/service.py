@@ -16,6 +16,9 @@ from cotally.server.rpc.dialling import Desk, deliver
 from cotally.server.rpc.frames import split
 from cotally.server.rpc.hello import make_hello
 from cotally.server.rpc.logs import Log
+from cotally.server.settings.party import Party
+from cotally.server.settings.succession import Succession
+from cotally.server.wire.federation import Federation
 from cotally.v1 import log_pb2, node_pb2_grpc, round_pb2, work_pb2
 from cotally.v1.refusals import Refusal, Refused
 
@@ -28,10 +31,12 @@ class NodeService:
     """Serves one department until cancelled."""
 
     def __init__(
-        self, session: NodeSession, ledger: Ledger, followers: FollowerStore, measuring: Measuring,
-        tables: frozenset[str], log: Log,
+        self, session: NodeSession, us: Party, ledger: Ledger, followers: FollowerStore, measuring: Measuring,
+        tables: frozenset[str], rehearse: Callable[[Measuring], None], log: Log,
     ) -> None:
         self._session = session
+        self._succession = Succession(us, session.federation, self._under, self._work_with, log)
+        self._rehearse = rehearse
         self._ledger = ledger
         self._followers = followers
         self._measuring = measuring
@@ -43,10 +48,10 @@ class NodeService:
         """Listen for work, for ever."""
         stub = node_pb2_grpc.NodesStub(channel)
         desks = [Desk(stub.Decline, self._ledger.status, address, self._log) for _ in range(2)]
-        hello = make_hello(self._session.federation.charter, self._session.name)
         work = keep_listening(
             lambda: stub.Listen(work_pb2.ListenRequest(
-                hello=hello, log_size=self._session.follower.size, ledgers=self._ledger.status())),
+                hello=make_hello(self._session.federation.charter, self._session.name),
+                log_size=self._session.follower.size, ledgers=self._ledger.status())),
             work_pb2.NodeWork, address=address, credentials=credentials, log=self._log,
             connected=ready)
         async for item in work:
@@ -70,6 +75,9 @@ class NodeService:
             case "frozen":
                 # A desk of its own: the answer to our Commit may still be on its way.
                 revealing.start(item.frozen.body.round, partial(self._reveal, item.frozen, stub))
+            case "successor":
+                self._succession.offer(item.successor,
+                                       lambda roster: stub.Ready(work_pb2.ReadyRequest(roster=roster)))
             case _:
                 self._log.debug("ignored")
 
@@ -80,26 +88,30 @@ class NodeService:
         except Refused as refused:
             self._log.error("log_refused", refusal=refused.refusal, message=refused.message)
             return
-        for entry in growth.entries:
-            self._session.follow(entry)
+        self._succession.logged(self._session.follower.roster)
         size = self._session.follower.size
         cosignature = log_pb2.Cosignature(witness=self._session.name, signature=self._session.sign(data))
-        await stub.Cosign(work_pb2.CosignRequest(size=size, cosignature=cosignature))
+        try:  # before anything else: a round may wait for it
+            await stub.Cosign(work_pb2.CosignRequest(size=size, cosignature=cosignature))
+        finally:
+            for entry in growth.entries:
+                self._session.follow(entry)
 
     # Steps 4 to 6
 
     async def _take_part(self, announcement: round_pb2.SignedAnnouncement,
                          stub: "node_pb2_grpc.NodesAsyncStub") -> None:
         received = time.monotonic()
-        record = self._session.resume(round_id(announcement))
+        session, measuring = self._session, self._measuring  # one charter's, whatever comes into force
+        record = session.resume(round_id(announcement))
         if record is None:
-            decision = self._session.decide(announcement, time.time_ns() // 1_000_000)
+            decision = session.decide(announcement, time.time_ns() // 1_000_000)
             if decision.priced.table.name not in self._tables:
                 raise Refused(Refusal.NOT_ALLOWED,
-                              f"{self._session.name} has no usable snapshot of {decision.priced.table.name}")
-            clear = self._session.reserve(decision)
-            sealed = await self._measured(decision, clear, received)
-            commitment = self._session.commit(clear, sealed)
+                              f"{session.name} has no usable snapshot of {decision.priced.table.name}")
+            clear = session.reserve(decision)
+            sealed = await self._measured(measuring, decision, clear, received)
+            commitment = session.commit(clear, sealed)
             await asyncio.sleep(_until_answer(decision.announcement, received))
         elif record.commitment is not None:
             commitment = record.commitment
@@ -112,9 +124,10 @@ class NodeService:
         now = time.time_ns() // 1_000_000
         await asyncio.sleep(max(0, body.announced_ms + body.plan.answer_ms - now) / 1000)
 
-    async def _measured(self, decision: Decision, clear: round_pb2.CommitmentBody, received: float) -> Sealed:
+    async def _measured(self, measuring: Measuring, decision: Decision, clear: round_pb2.CommitmentBody,
+                        received: float) -> Sealed:
         """Measure, or drop out at D exactly: how much longer it would have taken is nobody's business."""
-        work = asyncio.ensure_future(asyncio.to_thread(self._measuring.seal, decision.priced, clear))
+        work = asyncio.ensure_future(asyncio.to_thread(measuring.seal, decision.priced, clear))
         done, _ = await asyncio.wait({work}, timeout=_until_answer(decision.announcement, received))
         if done:
             return work.result()
@@ -130,6 +143,16 @@ class NodeService:
         opened = self._session.reveal(frozen)
         await deliver(lambda: stub.Reveal(split(opened)))
         self._log.event("revealed", round=frozen.body.round)
+
+    # A successor of the charter
+
+    async def _under(self, federation: Federation) -> tuple[NodeSession, Measuring]:
+        measuring = self._measuring.under(federation)
+        await asyncio.to_thread(self._rehearse, measuring)
+        return self._session.under(federation), measuring
+
+    def _work_with(self, work: tuple[NodeSession, Measuring]) -> None:
+        self._session, self._measuring = work
 
 
 def _until_answer(announcement: round_pb2.SignedAnnouncement, received: float) -> float:

@@ -17,7 +17,6 @@ No socket, no clock, no randomness: times, salts and measurements are arguments.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from cotally.server.audit.follower import Follower
@@ -62,6 +61,11 @@ class NodeSession:
         self._grants = grants
         self._accept_minimum = accept_minimum
         self._member = federation.member(name, roster_pb2.ROLE_NODE)
+
+    def under(self, federation: Federation) -> "NodeSession":
+        """This session under a successor: its rounds, ledger, log and grants go on."""
+        return NodeSession(federation, self.name, self._key, self._rounds, self._ledger, self.follower,
+                           self._grants, self._accept_minimum)
 
     def sign(self, data: bytes) -> bytes:
         """Our signature under what the follower allowed us to cosign."""
@@ -115,11 +119,12 @@ class NodeSession:
     def reserve(self, decision: Decision) -> round_pb2.CommitmentBody:
         """Spend the price, durably, and return the commitment's clear fields."""
         plan = decision.priced.plan
-        self._rounds.open(decision.round, decision.announcement)
         try:
-            self._ledger.reserve(decision.round, plan.population, plan.pico_rho)
+            self._ledger.reserve(
+                decision.round, plan.population, plan.pico_rho,
+                beside=lambda db: self._rounds.open(db, decision.round, decision.announcement))
         except Refused:
-            self._rounds.close(decision.round)  # nothing is spent, and its query id is used up
+            self._rounds.refuse(decision.round, decision.announcement)
             raise
         logged = self.follower.last_link(self.name)
         links = self._ledger.links(logged[0] if logged else 0, decision.round)
@@ -173,6 +178,4 @@ class NodeSession:
         """Commit the reservation and delete the secrets; a dead round stays spent all the same."""
         record = self._rounds.get(round_)
         if record is not None and record.state is not State.DONE:
-            with suppress(Refused):  # a crash came between opening the round and reserving its price
-                self._ledger.commit(round_)
-            self._rounds.close(round_)
+            self._ledger.commit(round_, beside=lambda db: self._rounds.close(db, round_))

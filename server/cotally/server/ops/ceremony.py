@@ -116,7 +116,8 @@ def _fill(spec: Spec, root: Path, arrangement: Arrangement, progress: Progress) 
             (party.folder / folders.CHARTER).write_bytes(charter.SerializeToString(deterministic=True))
     for share, passphrase in zip(dealt.shares, arrangement.passphrases, strict=True):
         name = f"keyholder-{share.index}"
-        sharefile.write(parties[name].folder / f"{name}.share", share, digest("public_key", key), passphrase)
+        sharefile.write(parties[name].folder / f"{name}.share", share, wire_keys.share_binding(dealt.public),
+                        passphrase)
     _write_configs(spec, parties, roster, arrangement)
     _sign_grants(spec, parties)
     return Held(root, charter, roster)

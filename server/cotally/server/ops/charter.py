@@ -6,13 +6,18 @@
 from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
+from google.protobuf.message import DecodeError
+
+from cotally.server.crypto import signing
 from cotally.server.crypto.signing import SigningKey
 from cotally.server.model.catalog import Column, ColumnType, Table
 from cotally.server.wire import signed
 from cotally.server.wire.federation import VERSION
 from cotally.v1 import catalog_pb2, roster_pb2
-from cotally.v1.canonical import digest
+from cotally.v1.canonical import digest, to_sign
+from cotally.v1.refusals import Misconfigured
 
 from .spec import Spec
 
@@ -48,7 +53,7 @@ def with_approvals(charter: roster_pb2.Charter,
     """*charter* with *approvals* added, one per department, sorted; a newer one replaces an older."""
     known = {a.department: a for a in (*charter.approvals, *approvals)}
     return roster_pb2.Charter(roster=charter.roster, catalog=charter.catalog, public_key=charter.public_key,
-                              approvals=[known[name] for name in sorted(known)])
+                              approvals=[known[name] for name in sorted(known)], lineage=charter.lineage)
 
 
 def missing_approvals(charter: roster_pb2.Charter) -> list[str]:
@@ -68,7 +73,8 @@ def policy_message(spec: Spec) -> roster_pb2.Policy:
                if budget is not None]
     return roster_pb2.Policy(
         min_departments=spec.min_departments, colluding=spec.colluding, delta=decimal_text(spec.delta),
-        round_ms=spec.round_ms, tick_ms=spec.tick_ms, threshold=spec.threshold, budgets=budgets)
+        round_ms=spec.round_ms, tick_ms=spec.tick_ms, threshold=spec.threshold, budgets=budgets,
+        encryption=roster_pb2.Encryption.ValueType(spec.encryption), answer_base_ms=spec.answer_base_ms)
 
 
 def catalog_message(spec: Spec) -> catalog_pb2.Catalog:
@@ -110,3 +116,35 @@ def decimal_text(number: Fraction) -> str:
         if digits > 100:
             raise ValueError("this fraction is no finite decimal")
     return f"{Decimal(scaled.numerator).scaleb(-digits):f}" if digits else str(scaled.numerator)
+
+
+def read_charter(path: Path) -> roster_pb2.Charter:
+    """The charter in *path*, not yet believed."""
+    try:
+        return roster_pb2.Charter.FromString(path.read_bytes())
+    except OSError as reason:
+        raise Misconfigured(f"{path}: cannot be read: {reason.strerror}") from None
+    except DecodeError:
+        raise Misconfigured(f"{path}: this is not a charter, or it is damaged") from None
+
+
+def read_approval(path: Path, charter: roster_pb2.Charter) -> roster_pb2.Approval:
+    """The approval in *path*; Misconfigured unless a department of *charter* signed its roster."""
+    try:
+        approval = roster_pb2.Approval.FromString(path.read_bytes())
+    except OSError as reason:
+        raise Misconfigured(f"{path}: cannot be read: {reason.strerror}") from None
+    except DecodeError:
+        raise Misconfigured(f"{path}: this is not an approval, or it is damaged") from None
+    key = department(charter, approval.department, path).signing_key
+    if not signing.verify(key, to_sign("roster", charter.roster), approval.signature):
+        raise Misconfigured(f"{path}: {approval.department} has not signed this roster")
+    return approval
+
+
+def department(charter: roster_pb2.Charter, name: str, place: Path) -> roster_pb2.Member:
+    """The department *name*; Misconfigured, blaming *place*, for anybody else."""
+    for member in charter.roster.members:
+        if member.name == name and member.role == roster_pb2.ROLE_NODE:
+            return member
+    raise Misconfigured(f"{place}: {name!r} is no department of {charter.roster.federation}")

@@ -6,11 +6,14 @@ import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cotally.v1.refusals import Misconfigured
 
 from .findings import CREDENTIALS, UNREACHABLE, Finding, fail, ok, warn
+
+if TYPE_CHECKING:
+    from cotally.v1 import roster_pb2
 
 FILES: Final = ("ca", "certificate", "key", "signing_key")
 SOON: Final = 30  # days before the end of a certificate from which to say so
@@ -121,10 +124,24 @@ def roster(table: Mapping[str, Any], files: Mapping[str, Path]) -> Finding:
     except grpc.RpcError as error:
         return fail("roster", from_error(error, address).message, mend, CREDENTIALS)
     found = digest("roster", answer.charter.roster)
-    if found.hex() != pinned.lower():
-        return fail("roster", f"the coordinator shows the roster {found.hex()}, not the pinned one", mend,
-                    CREDENTIALS)
-    return ok("roster", f"the pinned one of {answer.charter.roster.federation}")
+    if found.hex() == pinned.lower():
+        return ok("roster", f"the pinned one of {answer.charter.roster.federation}")
+    if _succeeds(answer.charter, bytes.fromhex(pinned)):
+        return ok("roster", f"of {answer.charter.roster.federation}, epoch {answer.charter.roster.epoch}: an "
+                            "approved successor of the pinned one")
+    return fail("roster", f"the coordinator shows the roster {found.hex()}, not the pinned one", mend,
+                CREDENTIALS)
+
+
+def _succeeds(charter: "roster_pb2.Charter", pinned: bytes) -> bool:
+    """Whether a chain of approved rosters leads from the pinned one to the charter's."""
+    from cotally.server.audit import lineage
+    from cotally.v1.refusals import Refused
+    try:
+        lineage.check_chain(lineage.links(charter))
+    except Refused:
+        return False
+    return pinned in lineage.digests(charter)
 
 
 def _lasts(address: str, theirs: Mapping[str, Any]) -> Finding:

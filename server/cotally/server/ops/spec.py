@@ -12,7 +12,8 @@ from pathlib import Path
 
 from cotally.server.dp.accounting import rho_from_epsilon
 from cotally.server.model.catalog import Table
-from cotally.server.model.plan import PICO
+from cotally.server.model.encryption import Encryption
+from cotally.server.model.plan import ANSWER_BASE_MS, PICO
 from cotally.v1.refusals import Misconfigured
 
 from .columns import read_columns
@@ -70,6 +71,8 @@ class Spec:
     delta: Fraction
     round_ms: int
     tick_ms: int
+    answer_base_ms: int
+    encryption: Encryption
     population_budget: Budget | None
     tables: tuple[Table, ...]
     departments: tuple[Department, ...]
@@ -132,6 +135,8 @@ def _spec(file: Path, s: Section, tables: list[Section], departments: tuple[Depa
     tick_ms = s.integer("tick_ms", 1, 60_000, 50)
     if tick_ms > round_seconds * 1000:
         s.refuse("tick_ms", "must not be longer than the round")
+    answer_base_ms = s.integer("answer_base_ms", 1, 60_000, ANSWER_BASE_MS)
+    encryption = Encryption[s.choice("encryption", [e.spelling for e in Encryption], "djn").upper()]
     population_budget = _budget(s, "population_budget") if s.has("population_budget") else None
     read = tuple(_table(t, i, name, minimum, colluding, departments) for i, t in enumerate(tables))
     _check_tables(tables, read)
@@ -142,7 +147,8 @@ def _spec(file: Path, s: Section, tables: list[Section], departments: tuple[Depa
                           f"expected_people; that is {float(Fraction(1, 10 * largest)):.3g}")
     s.done()
     spec = Spec(file, name, key_bits, holders, threshold, minimum, colluding, delta,
-                int(round_seconds * 1000), tick_ms, population_budget, read, departments, analysts)
+                int(round_seconds * 1000), tick_ms, answer_base_ms, encryption, population_budget, read,
+                departments, analysts)
     _check_budgets(spec)
     return spec
 

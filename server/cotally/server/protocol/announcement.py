@@ -44,9 +44,12 @@ def round_id(announcement: round_pb2.SignedAnnouncement) -> bytes:
 
 
 def check_envelope(federation: Federation, envelope: query_pb2.SignedEnvelope) -> None:
-    """Refuse a question that its analyst did not sign for this federation and roster."""
+    """Refuse a question that its analyst did not sign for this federation's roster, or one before it.
+
+    A succession changes the key alone: a question means and costs the same before and after.
+    """
     body = envelope.body
-    if body.federation != federation.name or body.roster != federation.roster:
+    if body.federation != federation.name or body.roster not in federation.lineage:
         raise Refused(Refusal.NOT_ALLOWED, "the question was signed for another federation or roster")
     if len(body.query_id) != QUERY_ID_BYTES:
         raise Refused(Refusal.MALFORMED, f"the query id must have {QUERY_ID_BYTES} bytes")

@@ -21,21 +21,20 @@ def decrypt_part(
     name: str, share: KeyShare, key: SigningKey,
 ) -> round_pb2.Partial:
     """The signed partial decryption of *products* by key holder *name*, with its proof."""
-    numbers = ciphertexts.from_bytes(products, count, federation.key)
-    parts = threshold.partial(federation.key, share, numbers)
+    ciphertexts.check(products, count, federation.key)
+    prover = equality_proof.Prover(federation.key, share, products)
     body = round_pb2.PartialBody(
         round=made.round, key_holder=name, share=share.index, transcript=digest("transcript", made),
-        product=made.product, partials=ciphertexts.to_bytes(parts, federation.key))
-    proof = equality_proof.prove(federation.key, share, digest("partial", body), numbers, parts)
-    body.proof.CopyFrom(proofs.equality_message(proof))
+        product=made.product, partials=prover.partials)
+    body.proof.CopyFrom(proofs.equality_message(prover.prove(digest("partial", body))))
     return round_pb2.Partial(body=body, signature=sign(key, "partial", body))
 
 
 def check_partial(
     federation: Federation, made: round_pb2.Transcript, products: bytes, count: int,
     partial: round_pb2.Partial,
-) -> tuple[int, ...]:
-    """Return the numbers of a partial decryption that is signed, of this product, and proved."""
+) -> None:
+    """Refuse a partial decryption that is not signed, not of this product, or not proved."""
     body = partial.body
     member = federation.member(body.key_holder, roster_pb2.ROLE_KEY_HOLDER)
     check_signature(member, "partial", body, partial.signature)
@@ -47,21 +46,17 @@ def check_partial(
     bare = round_pb2.PartialBody()
     bare.CopyFrom(body)
     bare.ClearField("proof")
-    numbers = ciphertexts.from_bytes(products, count, federation.key)
-    parts = ciphertexts.from_bytes(body.partials, count, federation.key)
     try:
-        equality_proof.verify(federation.key, body.share, digest("partial", bare), numbers, parts,
+        ciphertexts.check(body.partials, count, federation.key)
+        equality_proof.verify(federation.key, body.share, digest("partial", bare), products, body.partials,
                               proofs.equality_proof(body.proof))
     except Refused as refused:
         raise Refused(refused.refusal, f"{body.key_holder}: {refused.message}") from None
-    return parts
 
 
 def open_totals(federation: Federation, plan: Plan, departments: int,
                 partials: Sequence[round_pb2.Partial]) -> list[int]:
     """The noised totals, one per coordinate, that any t checked partials open."""
-    count = plan.packing.ciphertexts
-    parts = {p.body.share: ciphertexts.from_bytes(p.body.partials, count, federation.key)
-             for p in partials}
-    plaintexts = threshold.combine(federation.key, parts)
-    return packing.unpack(plaintexts, plan.packing, departments, plan.coordinates)
+    plaintexts = threshold.combine(federation.key, {p.body.share: p.body.partials for p in partials})
+    totals: list[int] = packing.unpack(plaintexts, plan.packing, departments, plan.coordinates).tolist()
+    return totals

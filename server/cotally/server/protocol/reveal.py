@@ -1,9 +1,10 @@
 """Steps 7 and 8, reveal and combine: opened commitments, proofs of knowledge, and their product."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from cotally.server.crypto import ciphertexts, plaintext_proof
+from cotally.server.crypto import aggregation, ciphertexts, plaintext_proof
 from cotally.server.crypto.signing import SigningKey
 from cotally.server.wire import proofs
 from cotally.server.wire.federation import Federation
@@ -28,8 +29,8 @@ def reveal(
 
 
 def check_reveal(federation: Federation, frozen: round_pb2.SignedFrozenRoster,
-                 opened: round_pb2.Reveal) -> tuple[int, ...]:
-    """Return the ciphertexts of a reveal that opens its node's commitment, and refuse any other.
+                 opened: round_pb2.Reveal) -> None:
+    """Refuse a reveal that does not open its node's commitment.
 
     - The node is in the roster, and signed a reveal to this very roster.
     - Salt, ciphertexts and proof hash to what it committed.
@@ -46,18 +47,27 @@ def check_reveal(federation: Federation, frozen: round_pb2.SignedFrozenRoster,
     clear = commitment.body
     if len(body.salt) != SALT_BYTES or seal(clear, body.salt, body.ciphertexts, body.proof) != clear.sealed:
         raise Refused(Refusal.BAD_PROOF, f"what {body.node} revealed is not what it committed")
-    numbers = ciphertexts.from_bytes(body.ciphertexts, clear.ciphertexts, federation.key)
+    data = body.ciphertexts
     try:
-        plaintext_proof.verify(federation.key, proof_context(clear), numbers,
-                               proofs.plaintext_proof(body.proof))
+        ciphertexts.check(data, clear.ciphertexts, federation.key)
+        plaintext_proof.verify(federation.key, proof_context(clear), data, proofs.plaintext_proof(body.proof))
     except Refused as refused:
         raise Refused(refused.refusal, f"{body.node}: {refused.message}") from None
-    return numbers
 
 
-def combine(federation: Federation, parts: Mapping[str, Sequence[int]]) -> bytes:
-    """The product of every department's ciphertexts, as bytes; plaintexts add."""
-    return ciphertexts.to_bytes(ciphertexts.multiply(parts, federation.key), federation.key)
+def combine(federation: Federation, reveals: Iterable[round_pb2.Reveal], count: int) -> bytes:
+    """The product of the *count* ciphertexts of every reveal; plaintexts add. Reads one reveal at a time."""
+    return aggregation.multiply(_Parts(reveals), count, federation.key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Names and ciphertexts of reveals, as often as asked."""
+
+    reveals: Iterable[round_pb2.Reveal]
+
+    def __iter__(self) -> Iterator[tuple[str, bytes]]:
+        return ((r.body.node, r.body.ciphertexts) for r in self.reveals)
 
 
 def transcript(frozen: round_pb2.SignedFrozenRoster, reveals: Sequence[round_pb2.Reveal],

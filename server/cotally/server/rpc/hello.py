@@ -1,5 +1,6 @@
-"""The first words on a stream: both sides speak one version, for one federation, under one roster."""
+"""The first words on a stream: both sides speak one version, for one federation, on one chain of rosters."""
 
+from cotally.server.audit import lineage
 from cotally.server.wire.federation import VERSION
 from cotally.v1 import roster_pb2, work_pb2
 from cotally.v1.canonical import digest
@@ -15,6 +16,8 @@ def make_hello(charter: roster_pb2.Charter, name: str) -> work_pb2.Hello:
 def check_hello(hello: work_pb2.Hello, charter: roster_pb2.Charter, member: roster_pb2.Member) -> None:
     """Refuse a peer that differs from us in version, federation, roster, or from its certificate in name.
 
+    A peer may still be at a roster that ours succeeds: it is told of the successor.
+
     Raises Refused PROTOCOL_VERSION for the version and CREDENTIALS for the rest.
     """
     ours = charter.roster.federation
@@ -25,8 +28,8 @@ def check_hello(hello: work_pb2.Hello, charter: roster_pb2.Charter, member: rost
     if hello.federation != ours:
         raise Refused(Refusal.CREDENTIALS,
                       f"{member.name} belongs to the federation {hello.federation!r}, this side to {ours!r}")
-    pinned = digest("roster", charter.roster)
-    if hello.roster != pinned:
+    if hello.roster not in lineage.digests(charter):
+        pinned = digest("roster", charter.roster)
         raise Refused(Refusal.CREDENTIALS,
                       f"{member.name} pins the roster {_short(hello.roster)}, this side {_short(pinned)}; "
                       "one of them holds an old charter")

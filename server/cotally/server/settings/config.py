@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from cotally.server.dp.noise import Noise
 from cotally.v1.refusals import Misconfigured
 
 _COMMON = ("name", "roster", "charter", "ca", "certificate", "key", "signing_key", "state")
@@ -47,6 +48,7 @@ class NodeConfig:
     budgets: Mapping[str, Fraction]          # epsilon by population
     budgets_rho: Mapping[str, Fraction]      # or rho
     accept_min_departments: int
+    noise: Noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,17 @@ def node(path: Path) -> NodeConfig:
     minimum = file.values.pop("accept_min_departments", 1)
     if not isinstance(minimum, int) or minimum < 1:
         raise Misconfigured(f"{file.path}: accept_min_departments must be a whole number of 1 or more")
+    noise = _noise(file)
     file.done()
-    return NodeConfig(common, address, grants, data, epsilons, rhos, minimum)
+    return NodeConfig(common, address, grants, data, epsilons, rhos, minimum, noise)
+
+
+def _noise(file: _File) -> Noise:
+    value = file.values.pop("noise", Noise.OPENDP)
+    if value not in list(Noise):
+        names = " or ".join(f'"{noise}"' for noise in Noise)
+        raise Misconfigured(f"{file.path}: noise must be {names}, not {value!r}")
+    return Noise(value)
 
 
 def _source(file: _File, table: str, value: object) -> Path:

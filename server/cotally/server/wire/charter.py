@@ -1,25 +1,29 @@
-"""The charter file: roster, catalog and key, believed only as far as the pinned fingerprint reaches."""
+"""The charter file: roster, catalog and key, believed only as far as the pinned fingerprint reaches.
+
+A pin reaches the roster that it names and, by the chain of approvals, every one that succeeds it.
+"""
 
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
+from cotally.server.audit import lineage
 from cotally.server.crypto import ceremony
 from cotally.v1 import roster_pb2
 from cotally.v1.canonical import NotCanonical, digest
 from cotally.v1.refusals import Misconfigured, Refused
 
-from . import signed
 from .federation import VERSION, Federation
-from .keys import from_message
+from .keys import encryption, from_message
 from .numbers import decimal
 
 
 def load(path: Path, fingerprint: bytes) -> Federation:
-    """The federation whose charter lies at *path*; Misconfigured unless it is the pinned one.
+    """The federation whose charter lies at *path*; Misconfigured unless the pin reaches it.
 
-    Checks the fingerprint, every digest in the roster, that nobody in it counts twice, each
-    department's approval, and the ceremony's proofs about the Paillier key.
+    Checks that the pinned roster is its own or one that it succeeds, by departments' approvals at
+    every step (audit/lineage); every digest in the roster; that nobody in it counts twice; and the
+    ceremony's proofs about the Paillier key.
     """
     try:
         charter = roster_pb2.Charter.FromString(path.read_bytes())
@@ -35,22 +39,43 @@ def load(path: Path, fingerprint: bytes) -> Federation:
         raise Misconfigured(f"{path}: {reason}") from None
 
 
+def fingerprint(path: Path) -> bytes:
+    """The digest of the roster in the charter at *path*, which nobody has checked yet."""
+    try:
+        return digest("roster", roster_pb2.Charter.FromString(path.read_bytes()).roster)
+    except (OSError, DecodeError, NotCanonical):
+        raise Misconfigured(f"{path} is not a charter, or is damaged") from None
+
+
 def check(charter: roster_pb2.Charter, fingerprint: bytes) -> None:
-    """Raise Misconfigured or Refused unless *charter* is the pinned one, whole and approved."""
-    roster = charter.roster
-    found = digest("roster", roster)
-    if found != fingerprint:
+    """Raise Misconfigured or Refused unless *charter* is pinned or succeeds what is, whole and approved."""
+    chain = lineage.links(charter)
+    if fingerprint not in lineage.digests(charter):
+        found = digest("roster", charter.roster)
         raise Misconfigured(f"the roster's fingerprint is {found.hex()}, but {fingerprint.hex()} is pinned")
+    lineage.check_chain(chain)
+    check_content(charter)
+    lineage.check_approvals(charter.roster, chain[-1])
+
+
+def check_proposed(charter: roster_pb2.Charter) -> None:
+    """Raise Misconfigured or Refused for a charter that nobody should approve: `check`, but for approvals."""
+    *before, last = lineage.links(charter)
+    lineage.check_chain(before or [last])
+    if before:
+        lineage.check_change(before[-1].roster, last.roster)
+    check_content(charter)
+
+
+def check_content(charter: roster_pb2.Charter) -> None:
+    """Raise Misconfigured or Refused unless catalog, key, members and rules are whole."""
+    roster = charter.roster
     if digest("catalog", charter.catalog) != roster.catalog:
         raise Misconfigured("the catalog is not the one that the roster names")
     if digest("public_key", charter.public_key) != roster.public_key:
         raise Misconfigured("the Paillier key is not the one that the roster names")
     _check_members(roster, charter.public_key)
     _check_policy(charter)
-    approvals = {a.department: a.signature for a in charter.approvals}
-    for member in roster.members:
-        if member.role == roster_pb2.ROLE_NODE:
-            signed.check(member, "roster", roster, approvals.get(member.name, b""))
     ceremony.check_public(from_message(charter.public_key), charter.public_key.wellformed,
                           charter.public_key.trial)
 
@@ -78,3 +103,4 @@ def _check_policy(charter: roster_pb2.Charter) -> None:
         raise Misconfigured(f"the catalog is of {charter.catalog.federation!r}, not of {roster.federation!r}")
     if not 0 < decimal(policy.delta, "delta") < 1 or not 1 <= policy.tick_ms <= policy.round_ms:
         raise Misconfigured("the roster's delta, tick or round time makes no sense")
+    encryption(policy)

@@ -5,9 +5,10 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
+from cotally.server.audit import lineage
 from cotally.server.crypto.keys import PublicKey
 from cotally.server.model.catalog import Catalog, Table
-from cotally.server.model.plan import Plan, Rules
+from cotally.server.model.plan import ANSWER_BASE_MS, Plan, Rules
 from cotally.server.model.query import Query
 from cotally.server.planner.check import check as check_query
 from cotally.server.planner.plan import make_plan
@@ -42,14 +43,17 @@ class Federation:
         self.charter = charter
         self.name = charter.roster.federation
         self.roster = digest("roster", charter.roster)
+        self.lineage = frozenset(lineage.digests(charter))  # its own roster and those that it succeeds
         self.catalog_digest = digest("catalog", charter.catalog)
         self.key_digest = digest("public_key", charter.public_key)
         self.policy = charter.roster.policy
         self.catalog: Catalog = wire_catalog.from_message(charter.catalog)
-        self.key: PublicKey = wire_keys.from_message(charter.public_key)
+        self.key: PublicKey = wire_keys.of_charter(charter)
+        self.share_binding = wire_keys.share_binding(self.key)
         self.rules = Rules(
             colluding=self.policy.colluding, delta=decimal(self.policy.delta, "delta"),
-            tick_ms=self.policy.tick_ms, round_ms=self.policy.round_ms, modulus_bits=self.key.bits)
+            tick_ms=self.policy.tick_ms, round_ms=self.policy.round_ms, modulus_bits=self.key.bits,
+            encryption=self.key.encryption, answer_base_ms=self.policy.answer_base_ms or ANSWER_BASE_MS)
         self._members = {m.name: m for m in charter.roster.members}
         self._price = lru_cache(maxsize=PRICES)(self._compute_price)
 

@@ -8,9 +8,8 @@ import pytest
 from gmpy2 import mpz
 
 from cotally.client.verify.opening import Key, check_equality, combine, frame, unpack
-from cotally.server.crypto import equality_proof, threshold
-from cotally.server.crypto.ciphertexts import to_bytes
-from cotally.server.crypto.keys import KeyShare
+from cotally.server.crypto import equality_proof
+from cotally.server.crypto.tables import share_nonce_bits
 from cotally.v1 import roster_pb2, round_pb2
 from cotally.v1.refusals import Refusal, Refused
 from tests.fixtures.keys import small_dealt
@@ -61,23 +60,24 @@ def test_equality_proofs_get_their_stated_verdict(case: dict[str, Any]) -> None:
     assert verdict() == case["valid"]
 
 
-PRODUCTS = tuple(int(value, 16) for value in VECTORS["products"])
+PRODUCTS = joined(VECTORS["products"])
 
 
 def forged(secret_of_proof: int, secret_of_partials: int, lift: int, longer: int) -> tuple[bytes, Any]:
     """Return partials and a proof whose prover chose his exponents, and made his numbers longer."""
     public, share = small_dealt().public, small_dealt().shares[0]
     square = public.modulus_squared
-    parts = threshold.partial(public, KeyShare(1, share.secret + secret_of_partials), PRODUCTS)
+    exponent = 2 * public.delta * (share.secret + secret_of_partials)
+    parts = public.ring.powers(PRODUCTS, exponent)
     c, p = equality_proof.aggregate(public, 1, b"context", PRODUCTS, parts)
-    nonce = 1 << equality_proof.nonce_bits(public) - 1 + longer
+    nonce = 1 << share_nonce_bits(public) - 1 + longer
     on_base = pow(public.base, nonce, square) + lift * square
     on_product = pow(c, 4 * nonce, square)
     e = equality_proof.derive_challenge(public, 1, b"context", c, p, on_base, on_product)
     response = nonce + e * public.delta * (share.secret + secret_of_proof)
     proof = round_pb2.EqualityProof(
         on_base=data(f"{on_base:x}"), on_product=data(f"{on_product:x}"), response=data(f"{response:x}"))
-    return to_bytes(parts, public), proof
+    return parts, proof
 
 
 @pytest.mark.parametrize("choices, accepted", [
@@ -91,12 +91,11 @@ def test_a_forger_who_makes_his_own_proof_is_refused(
     choices: tuple[int, int, int, int], accepted: bool,
 ) -> None:
     partials, proof = forged(*choices)
-    products = to_bytes(PRODUCTS, small_dealt().public)
     if accepted:
-        assert len(check_equality(key(), 1, b"context", products, partials, 3, proof, "holder-1")) == 3
+        assert len(check_equality(key(), 1, b"context", PRODUCTS, partials, 3, proof, "holder-1")) == 3
     else:
         with pytest.raises(Refused, match="'holder-1' does not verify") as caught:
-            check_equality(key(), 1, b"context", products, partials, 3, proof, "holder-1")
+            check_equality(key(), 1, b"context", PRODUCTS, partials, 3, proof, "holder-1")
         assert caught.value.refusal == Refusal.BAD_PROOF
 
 

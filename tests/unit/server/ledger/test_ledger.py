@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from cotally.server.ledger.ledger import MAX_PICO_RHO, SCHEMA, Ledger, entry_hash
 from cotally.server.store.database import open_database
@@ -67,6 +67,31 @@ def test_a_repeat_gets_the_same_entry_and_another_price_is_refused(ledger: Ledge
     assert refusal_of(ledger.reserve, round_id(1), P, 31) == Refusal.EQUIVOCATION
     assert refusal_of(ledger.reserve, round_id(1), "others", 30) == Refusal.EQUIVOCATION
     assert (ledger.length, spent(ledger)) == (3, 30)
+
+
+def test_what_is_written_beside_an_entry_shares_its_fate(ledger: Ledger, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE notes (note INTEGER)")
+
+    def note(connection: Connection) -> None:
+        connection.exec_driver_sql("INSERT INTO notes VALUES (1)")
+
+    def replay(connection: Connection) -> None:
+        note(connection)
+        raise Refused(Refusal.REPLAYED, "seen before")
+
+    def notes() -> int:
+        with engine.begin() as connection:
+            return len(connection.exec_driver_sql("SELECT * FROM notes").all())
+
+    ledger.reserve(round_id(1), P, 30, note)
+    assert (notes(), ledger.length) == (1, 2)
+    assert refusal_of(ledger.reserve, round_id(2), P, 100, note) is Refusal.BUDGET_SPENT
+    assert refusal_of(ledger.reserve, round_id(2), P, 30, replay) is Refusal.REPLAYED
+    assert refusal_of(ledger.commit, round_id(2), note) is Refusal.OUT_OF_ORDER
+    assert (notes(), ledger.length) == (1, 2)
+    ledger.commit(round_id(1), note)
+    assert (notes(), ledger.length) == (2, 3)
 
 
 def test_a_price_that_does_not_fit_is_refused_by_name(ledger: Ledger) -> None:

@@ -12,9 +12,10 @@ import pytest
 from cotally.client import profile as client_profile
 from cotally.server.crypto import ceremony as dealing
 from cotally.server.crypto import sharefile
-from cotally.server.crypto.ceremony import Dealt, check_share
+from cotally.server.crypto.ceremony import Dealt
 from cotally.server.crypto.signing import SigningKey
-from cotally.server.ops import ceremony, enrolment, federation, grants
+from cotally.server.crypto.threshold import check_share
+from cotally.server.ops import ceremony, enrolment, federation, grants, passphrases
 from cotally.server.ops.ceremony import Arrangement, Held, hold, keep_passphrases, sandbox_arrangement
 from cotally.server.ops.spec import Spec, load_spec
 from cotally.server.policy.grants import check_grant
@@ -109,6 +110,7 @@ def test_catalog_and_policy_say_what_the_spec_says(spec: Spec, pinned: Federatio
     assert pinned.catalog.tables == spec.tables
     assert (pinned.rules.delta, pinned.rules.colluding) == (spec.delta, 1)
     assert (pinned.rules.round_ms, pinned.rules.tick_ms, pinned.rules.modulus_bits) == (20_000, 50, 2048)
+    assert pinned.rules.answer_base_ms == pinned.policy.answer_base_ms == spec.answer_base_ms
     budgets = [(b.population, b.analyst) for b in pinned.policy.budgets]
     assert budgets == [("residents", ""), ("residents", "ann")]
     assert pinned.policy.budgets[0].pico_rho > pinned.policy.budgets[1].pico_rho > 0
@@ -144,7 +146,7 @@ def test_roles_read_their_configs(spec: Spec, held: Held, pinned: Federation) ->
         holder = config.keyholder(held.folder / "keyholders" / f"keyholder-{i}" / "keyholder.toml")
         assert holder.passphrase_file is not None
         passphrase = credentials.read_private(holder.passphrase_file).strip()
-        share = sharefile.read(holder.share, passphrase, pinned.key_digest)
+        share = sharefile.read(holder.share, passphrase, pinned.share_binding)
         assert share.index == i == pinned.member(f"keyholder-{i}", roster_pb2.ROLE_KEY_HOLDER).share
         check_share(pinned.key, share)
 
@@ -289,28 +291,31 @@ def test_a_real_federation_needs_a_long_key(spec: Spec, tmp_path: Path) -> None:
         typed(federation.InitCommand(), [str(spec.file), "--dir", str(tmp_path / "dir")])
 
 
+HOLDERS = ["keyholder-1", "keyholder-2", "keyholder-3"]
+
+
 @pytest.mark.parametrize("content, file_mode, says", [
     (b"longenough\nlongenough2\n", 0o600, "one line for each of 3"),
     (b"short\n", 0o600, "at least 8"),
     (b"longenough\n", 0o644, "chmod 600"),
 ])
 def test_passphrases_are_checked(
-    spec: Spec, tmp_path: Path, content: bytes, file_mode: int, says: str,
+    tmp_path: Path, content: bytes, file_mode: int, says: str,
 ) -> None:
     file = tmp_path / "passphrases"
     file.write_bytes(content)
     file.chmod(file_mode)
     with pytest.raises(Misconfigured, match=says):
-        federation.read_passphrases(file, spec)
+        passphrases.read(file, HOLDERS)
 
 
-def test_one_passphrase_serves_all_or_each_its_own(spec: Spec, tmp_path: Path) -> None:
+def test_one_passphrase_serves_all_or_each_its_own(tmp_path: Path) -> None:
     file = tmp_path / "passphrases"
     file.write_bytes(b"longenough\n")
     file.chmod(0o600)
-    assert federation.read_passphrases(file, spec) == [b"longenough"] * 3
+    assert passphrases.read(file, HOLDERS) == [b"longenough"] * 3
     file.write_bytes(b"aaaaaaaa\nbbbbbbbb\ncccccccc\n")
-    assert federation.read_passphrases(file, spec) == [b"aaaaaaaa", b"bbbbbbbb", b"cccccccc"]
+    assert passphrases.read(file, HOLDERS) == [b"aaaaaaaa", b"bbbbbbbb", b"cccccccc"]
 
 
 def test_secrets_do_not_print(spec: Spec) -> None:

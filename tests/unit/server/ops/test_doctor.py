@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cotally.client.cli.main import main
+from cotally.server.crypto import backend
 from cotally.server.crypto.signing import SigningKey
 from cotally.server.ops import doctor, machine, packages, pki, reach
 from cotally.server.ops.findings import Finding, Verdict
@@ -38,9 +39,17 @@ def test_packages_are_told_extra_by_extra() -> None:
 def test_the_machine_is_looked_at() -> None:
     found = {f.check: f for f in machine.check()}
     assert list(found) == ["python", "big integers", "clock", "loopback", "space", "cores", "memory"]
-    assert "gmpy2" in found["big integers"].detail and "GMP" in found["big integers"].detail
+    detail = found["big integers"].detail
+    assert f"back end {backend.name()}; kernel: " in detail and "gmpy2 2." in detail and "GMP " in detail
     assert machine.python((3, 10, 4)).verdict == Verdict.FAIL
     assert machine.cores(1).verdict == Verdict.WARN
+
+
+def test_a_back_end_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(backend.VARIABLE, "abacus")
+    found = machine.integers()
+    assert found.verdict == Verdict.FAIL and "abacus" in found.detail and "gmpy2" in found.detail
+    assert found.fix == f"unset {backend.VARIABLE}"
 
 
 @pytest.mark.parametrize("now, kernel, verdict", [

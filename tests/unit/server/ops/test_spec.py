@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cotally.server.model.catalog import ColumnType
+from cotally.server.model.encryption import Encryption
 from cotally.server.ops.folders import render
 from cotally.server.ops.spec import check_data, load_spec
 from cotally.v1.refusals import Misconfigured
@@ -25,6 +26,8 @@ colluding = 1
 delta = 1e-6
 round_seconds = 2.5
 tick_ms = 50
+encryption = "short"
+answer_base_ms = 120
 population_budget = { epsilon = 20.0 }
 
 [[tables]]
@@ -91,6 +94,8 @@ def test_everything_is_read_exactly(tmp_path: Path) -> None:
     spec = load_spec(written(tmp_path, FULL))
     assert (spec.name, spec.key_bits, spec.key_holders, spec.threshold) == ("pums", 2048, 3, 2)
     assert (spec.delta, spec.round_ms, spec.tick_ms) == (Fraction(1, 10**6), 2500, 50)
+    assert spec.answer_base_ms == 120
+    assert spec.encryption is Encryption.SHORT
     (table,) = spec.tables
     assert (table.population, table.unit, table.overlap) == ("residents", "pid", 2)
     assert (table.rows_per_person, table.groups_per_person, table.min_departments) == (3, 4, 3)
@@ -111,6 +116,8 @@ def test_what_may_be_left_out_has_its_default(tmp_path: Path) -> None:
     assert (spec.key_bits, spec.key_holders, spec.threshold) == (3072, 3, 2)
     assert (spec.min_departments, spec.colluding, spec.delta) == (3, 1, Fraction(1, 10**6))
     assert (spec.round_ms, spec.tick_ms, spec.population_budget) == (20_000, 50, None)
+    assert spec.answer_base_ms == 390
+    assert spec.encryption is Encryption.DJN
     (table,) = spec.tables
     assert (table.population, table.unit, table.vintage) == ("one", None, "1")
     assert (table.overlap, table.rows_per_person, table.groups_per_person) == (1, 1, 1)
@@ -151,6 +158,8 @@ def test_names_may_be_in_any_script(tmp_path: Path) -> None:
     ("expected_people = 1000", "expected_people = 100001", "federation.delta", "100001"),
     ("round_seconds = 2.5", "round_seconds = 0", "federation.round_seconds", "from 1"),
     ("tick_ms = 50", "tick_ms = 3000", "federation.tick_ms", "longer than the round"),
+    ('encryption = "short"', 'encryption = "rsa"', "federation.encryption", "djn"),
+    ("answer_base_ms = 120", "answer_base_ms = 0", "federation.answer_base_ms", "from 1"),
     ("{ epsilon = 20.0 }", "{ epsilon = 0 }", "federation.population_budget.epsilon", "above 0"),
     ("{ epsilon = 20.0 }", "{ epsilon = inf }", "federation.population_budget.epsilon", "finite"),
     ("{ epsilon = 20.0 }", "{ epsilon = 1e-13 }", "federation.population_budget", "too small"),

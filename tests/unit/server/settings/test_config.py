@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cotally.server.dp.noise import Noise
 from cotally.server.settings import config
 from cotally.v1.refusals import Misconfigured
 
@@ -42,6 +43,12 @@ def test_a_node_reads_paths_beside_its_file_and_exact_budgets(tmp_path: Path) ->
     assert read.budgets == {"residents": Fraction(1, 10)}
     assert read.budgets_rho == {"visits": Fraction(2)}
     assert read.accept_min_departments == 1
+    assert read.noise is Noise.OPENDP
+
+
+def test_a_node_may_draw_noise_itself(tmp_path: Path) -> None:
+    for name, noise in (("exact", Noise.EXACT), ("opendp", Noise.OPENDP)):
+        assert config.node(written(tmp_path, f'noise = "{name}"' + NODE)).noise is noise
 
 
 @pytest.mark.parametrize("change, words", [
@@ -52,6 +59,10 @@ def test_a_node_reads_paths_beside_its_file_and_exact_budgets(tmp_path: Path) ->
     (("epsilon = 0.1", "delta = 0.1"), r"budget\.residents must be"),
     (("grants = \"grants\"", "grants = \"grants\"\ntypo = 1"), "unknown key 'typo'"),
     (("grants = \"grants\"", "grants = \"grants\"\naccept_min_departments = 0"), "accept_min_departments"),
+    (("grants = \"grants\"", "grants = \"grants\"\nnoise = \"fast\""),
+     "noise must be \"opendp\" or \"exact\", not 'fast'"),
+    (("grants = \"grants\"", "grants = \"grants\"\nnoise = true"), "noise must be"),
+    (("grants = \"grants\"", "grants = \"grants\"\nnoise = [\"exact\"]"), "noise must be"),
     (("name = \"tax\"", ""), "name must be a text"),
     (("state = \"state\"", "state = 3"), "state must be a text"),
     (("abab", "zz"), "roster must be the fingerprint"),

@@ -1,0 +1,75 @@
+"""Where a key holder's share lies: the one in use, and one beside it that waits for its charter.
+
+A refresh or a rotation lays the new share beside the old one, under its name and the first digits of
+what binds it to its key. When the charter of that key is in force, it takes the old one's place.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from cotally.server.crypto import plaintext_proof, sharefile, threshold
+from cotally.server.crypto.keys import KeyShare
+from cotally.server.rpc.logs import Log
+from cotally.server.wire.federation import Federation
+from cotally.v1.refusals import Misconfigured
+
+POLL_S: Final = 1.0
+_DIGITS: Final = 16
+
+
+def beside(path: Path, binding: bytes) -> Path:
+    """Where the share bound to *binding* (`wire.keys`) waits until it may take the place of *path*."""
+    return path.with_name(f"{path.name}.{binding.hex()[:_DIGITS]}")
+
+
+def place(path: Path, binding: bytes) -> Path:
+    """Where the share of that key lies now, beside or in use. Misconfigured where there is none."""
+    waiting = beside(path, binding)
+    for candidate in (waiting, path):
+        if candidate.exists() and sharefile.belongs(candidate, binding):
+            return candidate
+    if not path.exists():
+        raise Misconfigured(f"{path}: there is no key share here")
+    raise Misconfigured(f"{path}: the key share belongs to another public key than the roster's, and there "
+                        f"is no {waiting.name} beside it")
+
+
+class Shares:
+    """The share files of one key holder, all under one passphrase."""
+
+    def __init__(self, path: Path, passphrase: bytes) -> None:
+        self._path = path
+        self._passphrase = passphrase
+
+    def open(self, federation: Federation) -> KeyShare:
+        """The share of *federation*'s key, checked against it; Misconfigured says what is wrong."""
+        binding = federation.share_binding
+        share = sharefile.read(place(self._path, binding), self._passphrase, binding)
+        threshold.check_share(federation.key, share)
+        plaintext_proof.warm(federation.key)
+        return share
+
+    async def awaited(self, federation: Federation, log: Log) -> KeyShare:
+        """The share of a successor's key, as soon as somebody lays it here; one warning until then."""
+        told = ""
+        while True:
+            try:
+                return await asyncio.to_thread(self.open, federation)
+            except Misconfigured as reason:
+                if reason.message != told:
+                    log.warning("no_share_yet", message=reason.message)
+                told = reason.message
+            await asyncio.sleep(POLL_S)
+
+    def settle(self, federation: Federation) -> None:
+        """Put the share of the key in force in its place: in one step, which removes the one before."""
+        here = place(self._path, federation.share_binding)
+        if here != self._path:
+            here.replace(self._path)
+
+    def discard_waiting(self) -> None:
+        """Remove shares that waited for a charter that another one overtook."""
+        for other in self._path.parent.glob(f"{self._path.name}.*"):
+            if len(other.name) == len(self._path.name) + 1 + _DIGITS:
+                other.unlink()

@@ -1,0 +1,64 @@
+"""What was logged is told to everybody soon, but not while an analyst may be waiting, and not twice."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from cotally.server.audit.follower import Follower
+from cotally.server.coordinator import witnessing
+from cotally.server.coordinator.board import Board, Line
+from cotally.server.coordinator.witnessing import Witnessing
+from cotally.v1 import log_pb2, roster_pb2, work_pb2
+from tests.protocol.lab import Lab
+
+
+def dead(round_: bytes) -> log_pb2.LogEntry:
+    return log_pb2.LogEntry(dead=log_pb2.DeadLeaf(round=round_, reason="INTERNAL"))
+
+
+def made(folder: Path) -> tuple[Witnessing, Lab, Line]:
+    """The coordinator's witnessing over a log of two entries, and one line that knows the first."""
+    lab = Lab(folder)
+    board = Board(lab.federation.roster)
+    follower = Follower(lab.charter)
+    found = Witnessing(lab.federation, lab.audit, follower, board, lab.keys["coordinator"])
+    line = board.join(lab.federation.member("tax", roster_pb2.ROLE_NODE), lab.audit.size,
+                      lab.federation.roster)
+    lab.audit.append(dead(b"one"))
+    return found, lab, line
+
+
+async def posted(line: Line) -> list[work_pb2.Growth]:
+    line.close()
+    return [work.growth async for work in line.work()]  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(witnessing, "SPREAD_S", 0.05)
+
+
+def test_news_waits_a_little_and_then_goes_to_everybody(tmp_path: Path) -> None:
+    async def story() -> None:
+        found, lab, line = made(tmp_path)
+        found.spread()
+        assert line.log_size == lab.audit.size - 1
+        await asyncio.sleep(0.2)
+        (growth,) = await posted(line)
+        assert (growth.first, len(growth.entries)) == (lab.audit.size - 1, 1)
+
+    asyncio.run(story())
+
+
+def test_news_that_a_round_has_told_meanwhile_is_not_told_again(tmp_path: Path) -> None:
+    async def story() -> None:
+        found, lab, line = made(tmp_path)
+        found.spread()
+        found.catch_up(line)  # as the next round's checkpoint does
+        lab.audit.append(dead(b"two"))  # news of its own, which has its own time
+        await asyncio.sleep(0.2)
+        (growth,) = await posted(line)
+        assert [entry.dead.round for entry in growth.entries] == [b"one"]
+
+    asyncio.run(story())
