@@ -14,7 +14,7 @@ import duckdb
 from sqlglot import exp
 
 LEAST_MEMORY = 96  # MiB of DuckDB's buffers; the rest of a node's 250 MB is Python and libraries
-THREADS = 2
+_SMALL = 50_000  # people whose rows one thread reads sooner than two that must be started
 
 
 def escaped(path: Path) -> str:
@@ -30,17 +30,25 @@ def memory(people: int) -> int:
     return LEAST_MEMORY + 16 * max(0, people // 10**6 - 2)
 
 
-def locked(files: Sequence[Path], spill: Path, mebibytes: int = LEAST_MEMORY) -> duckdb.DuckDBPyConnection:
+def threads(people: int) -> int:
+    """How many threads read the records of at most so many people."""
+    return 1 if people <= _SMALL else 2
+
+
+def locked(
+    files: Sequence[Path], spill: Path, mebibytes: int = LEAST_MEMORY, workers: int = 2
+) -> duckdb.DuckDBPyConnection:
     """An in-memory database that may touch *files* (absolute) and spill into the folder *spill*.
 
-    Intermediate results that outgrow *mebibytes* go to *spill*, which is made with mode 0700.
+    It works on *workers* threads. Intermediate results that outgrow *mebibytes* go to *spill*, which
+    is made with mode 0700. Of a file nothing is kept from one statement to the next.
     """
     spill.mkdir(mode=0o700, parents=True, exist_ok=True)
     connection = duckdb.connect(
         ":memory:",
         config={
             "memory_limit": f"{mebibytes}MiB",
-            "threads": THREADS,
+            "threads": workers,
             "temp_directory": str(spill),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -48,6 +56,7 @@ def locked(files: Sequence[Path], spill: Path, mebibytes: int = LEAST_MEMORY) ->
             "allow_persistent_secrets": False,
             "python_enable_replacements": False,
             "preserve_insertion_order": False,
+            "enable_external_file_cache": False,
         },
     )
     names = dict.fromkeys(name for path in files for name in (str(path), escaped(path)))

@@ -1,13 +1,14 @@
 """Measures one snapshot: renders the compiled tree for DuckDB and runs it behind the lock."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import duckdb
 from sqlglot import exp
 
 from cotally.server.engines.compile import Measurement, compile_measurement
-from cotally.server.engines.duckdb.lockdown import escaped, locked, memory
+from cotally.server.engines.duckdb.lockdown import escaped
 from cotally.server.engines.engine import EngineError
 from cotally.server.engines.terms import RECORDS, Bound
 from cotally.server.engines.vector import groups, place
@@ -16,12 +17,18 @@ from cotally.server.model.plan import Plan
 from cotally.server.model.query import Query
 
 
-def measure(query: Query, table: Table, plan: Plan, salt: bytes, records: Path, spill: Path) -> list[int]:
-    """The vector of *plan* over the snapshot *records*; raises EngineError, which quotes nothing."""
+def measure(
+    query: Query, table: Table, plan: Plan, salt: bytes, records: Path,
+    opened: AbstractContextManager[duckdb.DuckDBPyConnection],
+) -> list[int]:
+    """The vector of *plan* over the snapshot *records*, which the locked connection *opened* may read.
+
+    Raises EngineError, which quotes nothing.
+    """
     measurement = compile_measurement(query, table, plan, salt)
     sql, bindings = render(measurement, records)
     try:
-        with locked([records], spill, memory(table.max_people)) as connection:
+        with opened as connection:
             rows: Sequence[Sequence[int]] = connection.execute(sql, bindings).fetchall()
     except duckdb.Error as error:
         raise EngineError(f"DuckDB stopped with {type(error).__name__}") from None
@@ -30,15 +37,11 @@ def measure(query: Query, table: Table, plan: Plan, salt: bytes, records: Path, 
 
 def render(measurement: Measurement, records: Path) -> tuple[str, dict[str, Bound]]:
     """DuckDB's text of the tree, reading *records*, and everything that it binds."""
-
-    def source(node: exp.Expression) -> exp.Expression:
-        if isinstance(node, exp.Table) and node.name == RECORDS:
-            literal = exp.EQ(this=exp.column("hive_partitioning"), expression=exp.false())
-            reader = exp.Anonymous(
-                this="read_parquet", expressions=[exp.Placeholder(this="records"), literal]
-            )
-            return exp.Table(this=reader, alias=exp.TableAlias(this=exp.to_identifier(RECORDS)))
-        return node
-
-    tree = measurement.tree.transform(source)
-    return tree.sql("duckdb"), {**measurement.bindings, "records": escaped(records)}
+    literal = exp.EQ(this=exp.column("hive_partitioning"), expression=exp.false())
+    reader = exp.Anonymous(this="read_parquet", expressions=[exp.Placeholder(this="records"), literal])
+    source = exp.Table(this=reader, alias=exp.TableAlias(this=exp.to_identifier(RECORDS)))
+    tree = measurement.tree.copy()
+    for relation in list(tree.find_all(exp.Table)):
+        if relation.name == RECORDS:
+            relation.replace(source.copy())
+    return tree.sql("duckdb", copy=False), {**measurement.bindings, "records": escaped(records)}

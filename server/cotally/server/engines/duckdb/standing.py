@@ -1,0 +1,34 @@
+"""Lends locked connections to snapshots, and keeps the last one open for the next measurement.
+
+Opening DuckDB and locking it down takes as long as a query over a few thousand people. It reads no
+record, so it may be done before any price is spent.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from .lockdown import locked, memory, threads
+
+
+class Standing:
+    """At most one idle connection. Whoever borrows one has it alone; one that failed is closed."""
+
+    def __init__(self, spill: Path) -> None:
+        self._spill = spill
+        self._idle: dict[Path, duckdb.DuckDBPyConnection] = {}
+
+    @contextmanager
+    def lend(self, records: Path, people: int) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that may read the file *records*, which holds at most so many *people*."""
+        connection = self._idle.pop(records, None)
+        if connection is None:
+            connection = locked([records], self._spill, memory(people), threads(people))
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._idle = {records: connection}
