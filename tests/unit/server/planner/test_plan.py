@@ -16,6 +16,7 @@ from cotally.server.model.query import Mechanism, Query, Statistic, StatisticKin
 from cotally.server.planner.error import expected_errors
 from cotally.server.planner.packing import tail
 from cotally.server.planner.plan import make_plan
+from cotally.server.statistics.registry import METHODS
 from cotally.v1.refusals import Refusal, Refused
 from tests.unit.server.planner.examples import MEAN, PEOPLE, RULES, TOTAL, N, ask, people
 
@@ -46,7 +47,7 @@ def tables(draw: st.DrawFn) -> Table:
 
 
 statistics = [
-    N, *(Statistic(kind.value, kind, "x") for kind in StatisticKind if kind is not StatisticKind.COUNT_ROWS)
+    N, *(Statistic(kind.value, kind, "x") for kind in METHODS if kind is not StatisticKind.COUNT_ROWS)
 ]
 
 
