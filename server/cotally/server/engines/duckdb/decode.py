@@ -9,7 +9,8 @@ category  the text in NFC; with `integer_codes`, "1.0", "01" and "+1" are "1".
 date      YYYY-MM-DD, a time after it ignored; years 1 to 9999.
 unit      the text as it stands; "nan", "na", "none" and "null", in any case, are NULL.
 
-The empty cell is NULL throughout, and so is a number of more than 400 characters. Values of Parquet's own types are taken at their value.
+The empty cell is NULL throughout, and so is a number of more than 400 characters. Values of Parquet's
+own types are taken at their value.
 """
 
 from typing import Final

@@ -1,21 +1,23 @@
 """The PostgreSQL engine: the server computes, the node receives one row of integers per group."""
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from sqlglot import exp
 
-from cotally.server.engines.compile import Measurement, compile_measurement
-from cotally.server.engines.engine import EngineError, SnapshotReport
+from cotally.server.engines.compile import compile_measurement
+from cotally.server.engines.engine import SnapshotReport
 from cotally.server.engines.notes import counts, sentences
 from cotally.server.engines.postgres import session, snapshot
-from cotally.server.engines.postgres.render import render
+from cotally.server.engines.postgres.render import Held, render
 from cotally.server.engines.postgres.snapshot import Found
 from cotally.server.engines.source import PostgresTable
 from cotally.server.engines.terms import RECORDS, Bindings
-from cotally.server.engines.vector import groups, place
+from cotally.server.engines.vector import groups, place, relations
 from cotally.server.model.catalog import Table
 from cotally.server.model.plan import Plan
 from cotally.server.model.query import Query
@@ -55,22 +57,37 @@ class Postgres:
         return SnapshotReport(found.rows, told)
 
     def open(self, table: Table) -> None:
-        """Reach the server and find the copy as it was; reads no record of it."""
-        source = self._source(table)
-        with (self._standing.lend(source.url) as connection,
-              session.transaction(connection, _CHECK_MS)):
-            self._same(table, snapshot.find(connection, table, source))
+        """Reach the server and find the copies as they were; reads no record of them."""
+        with self._reading(table, _CHECK_MS):
+            pass
 
     def measure(self, query: Query, table: Table, plan: Plan, salt: bytes) -> list[int]:
         """The un-noised vector of *plan*, within D; the server stops working where it would be later."""
-        source = self._source(table)
-        measurement = compile_measurement(query, table, plan, salt)
-        text, parameters = render(measurement, table, _relation(source, self._found[table.name]))
-        with (self._standing.lend(source.url) as connection,
-              session.transaction(connection, plan.answer_ms)):
-            self._same(table, snapshot.find(connection, table, source))
-            rows = connection.execute(text.encode(), parameters).fetchall()
-        return place(_integers(rows), plan, groups(query, table))
+        passes = compile_measurement(query, table, plan, salt)
+        held = {name: Held(part, _relation(self._source(part), self._found[part.name]))
+                for name, part in relations(table).items()}
+        statements = [render(each.tree, each.bindings, held) for each in passes]
+        until = time.monotonic() + plan.answer_ms / 1000
+        found = []
+        with self._reading(table, plan.answer_ms) as connection:
+            for text, parameters in statements:
+                session.limit(connection, until - time.monotonic())
+                found.append(integers(connection.execute(text.encode(), parameters).fetchall()))
+        return place(zip(passes, found, strict=True), plan, groups(query, table))
+
+    @contextmanager
+    def _reading(self, table: Table, milliseconds: int) -> Iterator[session.Connection]:
+        """One transaction in which every copy that *table* needs is the one that was found."""
+        parts = [(part, self._source(part)) for part in relations(table).values()]
+        urls = {source.url for _, source in parts}
+        if len(urls) > 1:
+            raise Misconfigured(f"table {table.name}: its parts lie in {len(urls)} databases; "
+                                "a join needs both in one")
+        with (self._standing.lend(urls.pop()) as connection,
+              session.transaction(connection, milliseconds)):
+            for part, source in parts:
+                self._same(part, snapshot.find(connection, part, source))
+            yield connection
 
     def close(self) -> None:
         """Leave the server."""
@@ -108,7 +125,7 @@ def missing(table: Table, source: PostgresTable) -> str:
 
 
 def _relation(source: PostgresTable, found: Found) -> exp.Expression:
-    named = exp.table_(found.name, db=source.store, quoted=True, alias=RECORDS)
+    named = exp.table_(found.name, db=source.store, quoted=True)
     named.set("only", True)
     return named
 
@@ -118,16 +135,13 @@ def _notes(connection: session.Connection, table: Table, source: PostgresTable, 
     if not found.rows:
         return (f"{source}: there is no record",)
     bindings = Bindings()
-    tree = counts(table, bindings)
-    text, parameters = render(Measurement(tree, bindings.values), table, _relation(source, found))
-    row = connection.execute(text.encode(), parameters).fetchone()
-    if row is None:
-        raise EngineError("PostgreSQL counted nothing")
-    numbers = [int(str(value)) for value in row]
+    held = {RECORDS: Held(table, _relation(source, found))}
+    text, parameters = render(counts(table, bindings), bindings.values, held)
+    (numbers,) = integers(connection.execute(text.encode(), parameters).fetchall())
     told = sentences(table, found.rows, found.filled, [0] * len(found.filled), numbers)
     return tuple(f"{source}: {sentence}" for sentence in told)
 
 
-def _integers(rows: Sequence[Sequence[object]]) -> list[list[int]]:
-    """PostgreSQL's sums come as Decimal; those over no value as NULL, which no block has."""
+def integers(rows: Sequence[Sequence[object]]) -> list[list[int]]:
+    """PostgreSQL's rows as integers: sums come as Decimal."""
     return [[int(str(value)) for value in row] for row in rows]

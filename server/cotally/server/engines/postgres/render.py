@@ -5,8 +5,9 @@ What differs from DuckDB, each time for the same integers:
 - A bound value has an explicit type, so that no plan depends on how large a value happens to be.
 - A list of codes is one array: PostgreSQL takes 65,535 values in a statement, a code list may hold more.
 - INT128 is numeric, whose `div` and `%` are exact.
-- A double divided by a much larger one raises "underflow" in PostgreSQL. Below 2**-60 of the divisor
-  the quotient is taken as 0, and adding one half gives the same double either way.
+- Clamps are strict functions (`int8larger`, ...), which take the value once where CASE takes it thrice.
+- A double divided by a much larger one raises "underflow" in PostgreSQL. A dividend below 2**-60 of the
+  divisor is raised to it: with one half added, the quotient rounds to one half either way.
 - Columns of a snapshot are named by position: a catalog's names may be longer than PostgreSQL's.
 """
 
@@ -17,8 +18,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from cotally.server.engines.compile import Measurement
-from cotally.server.engines.terms import RECORDS, UNIT, Bound
+from cotally.server.engines.terms import UNIT, Bound
 from cotally.server.model.catalog import Table
 from cotally.v1.refusals import Refusal, Refused
 
@@ -35,27 +35,45 @@ def field_name(position: int) -> str:
     return f"c{position}"
 
 
-def render(measurement: Measurement, table: Table, source: exp.Expression) -> tuple[str, list[Parameter]]:
-    """Text and parameters of *measurement* over the relation *source*, which has a snapshot's columns.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A relation of the compiled tree: the table whose snapshot it is, and where that stands."""
+
+    table: Table
+    relation: exp.Expression
+
+
+def render(
+    tree: exp.Select, bindings: Mapping[str, Bound], held: Mapping[str, Held]
+) -> tuple[str, list[Parameter]]:
+    """Text and parameters of *tree*, whose relations by name are *held*.
 
     Refuses (UNSUPPORTED) a float column of more than 64 bits: it depends on the catalog alone.
     """
-    tree = measurement.tree.copy()
-    names = {c.name: field_name(i) for i, c in enumerate(table.columns)} | {UNIT: UNIT_COLUMN}
+    tree = tree.copy()
+    names = {name: _names(each.table) for name, each in held.items()}
     for found in list(tree.find_all(exp.Column)):
-        if found.table == RECORDS:
-            found.set("this", exp.to_identifier(names[found.name], quoted=True))
+        if found.table in names:
+            found.set("this", exp.to_identifier(names[found.table][found.name], quoted=True))
     for relation in list(tree.find_all(exp.Table)):
-        if relation.name == RECORDS:
-            relation.replace(source.copy())
-    parameters = _Parameters(measurement.bindings)
+        if relation.name in held:
+            source = held[relation.name].relation.copy()
+            source.set("alias", exp.TableAlias(this=exp.to_identifier(relation.name)))
+            relation.replace(source)
+    parameters = _Parameters(bindings)
     for listed in list(tree.find_all(exp.Values)):
         listed.replace(parameters.table(listed))
-    _divide(tree)
+    _clamp(tree)
+    _keep_from_underflow(tree)
     for placeholder in list(tree.find_all(exp.Placeholder)):
         placeholder.replace(parameters.scalar(placeholder.name))
+    _divide(tree)
     _widen(tree)
     return tree.sql("postgres", copy=False), parameters.values
+
+
+def _names(table: Table) -> dict[str, str]:
+    return {c.name: field_name(i) for i, c in enumerate(table.columns)} | {UNIT: UNIT_COLUMN}
 
 
 @dataclass(slots=True)
@@ -96,14 +114,62 @@ def _type(value: Bound) -> str:
     return _TYPES[type(value)]
 
 
-def _divide(tree: exp.Expression) -> None:
-    """Guard every division of doubles against underflow."""
+def _clamp(tree: exp.Expression) -> None:
+    """Every CASE that only moves a value to a bound becomes strict functions of value and bound."""
+    for case in list(tree.find_all(exp.Case)):
+        value = case.args.get("default")
+        steps = [_step(branch, value) for branch in case.args["ifs"]]
+        if value is None or case.this is not None or None in steps:
+            continue
+        kind = _kind(value)
+        for step in steps:
+            assert step is not None
+            word, bound = step
+            value = exp.Anonymous(this=f"{kind}{word}", expressions=[value.copy(), bound.copy()])
+        case.replace(value)
+
+
+def _step(branch: exp.If, value: exp.Expression | None) -> tuple[str, exp.Expression] | None:
+    """How *branch* moves *value*: to which side of which bound; None where it does anything else."""
+    test, bound = branch.this, branch.args["true"]
+    if isinstance(test, exp.LT | exp.GT) and test.this == value and test.expression == bound:
+        return ("larger" if isinstance(test, exp.LT) else "smaller"), bound
+    return None
+
+
+def _kind(value: exp.Expression) -> str:
+    if isinstance(value, exp.Cast):
+        return "numeric_" if value.to.this is exp.DataType.Type.INT128 else "int8"
+    return "float8"
+
+
+def _keep_from_underflow(tree: exp.Expression) -> None:
+    """Keep divisions of doubles from underflow; only those are known that round half up."""
     for division in list(tree.find_all(exp.Div)):
-        left, right = division.this, division.expression
-        small = exp.LT(this=exp.Abs(this=left.copy()),
-                       expression=exp.Mul(this=exp.Abs(this=right.copy()), expression=_double(_TINY)))
-        branch = exp.If(this=small, true=_double(0.0))
-        division.replace(exp.Case(ifs=[branch], default=division.copy()))
+        rounding = division.find_ancestor(exp.Add, exp.Select)
+        if not (isinstance(rounding, exp.Add) and rounding.find_ancestor(exp.Floor, exp.Select)):
+            raise ValueError("a division of doubles that is not rounded half up has no twin in PostgreSQL")
+        least = exp.paren(exp.Mul(this=division.expression.copy(), expression=_double(_TINY)))
+        division.set("this", exp.Anonymous(this="float8larger", expressions=[division.this, least]))
+
+
+def _divide(tree: exp.Expression) -> None:
+    """Integer division of 64-bit integers is `/`; `div` is numeric's, and slower."""
+    for division in list(tree.find_all(exp.IntDiv)):
+        if _narrow(division.this) and _narrow(division.expression):
+            left, right = division.this.copy(), division.expression.copy()
+            division.replace(exp.Div(this=left, expression=right, typed=True, safe=False))
+
+
+def _narrow(tree: exp.Expression) -> bool:
+    """Whether *tree* is arithmetic of 64-bit integers throughout."""
+    if isinstance(tree, exp.Paren):
+        return _narrow(tree.this)
+    if isinstance(tree, exp.Add | exp.Sub | exp.Mul | exp.Mod | exp.IntDiv | exp.Div):
+        return _narrow(tree.this) and _narrow(tree.expression)
+    if isinstance(tree, exp.Cast):
+        return tree.to.this is exp.DataType.Type.BIGINT
+    return isinstance(tree, exp.Literal) and not tree.is_string
 
 
 def _double(value: float) -> exp.Expression:

@@ -146,6 +146,11 @@ def transaction(connection: Connection, milliseconds: int) -> Iterator[Connectio
         raise EngineError(f"PostgreSQL stopped with {type(error).__name__}") from None
 
 
+def limit(connection: Connection, seconds: float) -> None:
+    """Let the transaction's next statement take *seconds* at most, and at least a millisecond."""
+    connection.execute(f"SET LOCAL statement_timeout = {max(1, int(1000 * seconds))}")
+
+
 def one(connection: Connection, statement: str, *parameters: object) -> object:
     """The first value of the first row of an own *statement*; None where there is no row."""
     row = connection.execute(statement.encode(), parameters).fetchone()
