@@ -5,10 +5,9 @@ from pathlib import Path
 
 import duckdb
 
-from cotally.server.engines.compile import Measurement
 from cotally.server.engines.duckdb.measure import render
 from cotally.server.engines.notes import counts, sentences
-from cotally.server.engines.terms import Bindings
+from cotally.server.engines.terms import RECORDS, Bindings
 from cotally.server.model.catalog import Table
 
 
@@ -26,7 +25,7 @@ def notes(
         return (f"{file}: there is a header and no record",)
     bindings = Bindings()
     tree = counts(table, bindings)
-    found = connection.execute(*render(Measurement(tree, bindings.values), records)).fetchone()
+    found = connection.execute(*render(tree, bindings.values, {RECORDS: records})).fetchone()
     assert found is not None
     told = sentences(table, rows, filled, unreadable, list(found))
     return tuple(f"{file}: {sentence}" for sentence in told)
