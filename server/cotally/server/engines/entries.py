@@ -26,10 +26,11 @@ class Entries:
 
     def begin(self, tree: exp.Select, values: Mapping[str, exp.Expression]) -> tuple[exp.Select, bool]:
         """*tree* with `entries`: person (if any), cell, and *values* by name; whether cell may be NULL."""
-        source: exp.Expression = exp.to_table(RECORDS, copy=False)
+        source = exp.to_table(RECORDS, copy=False)
         if self._table.parts:
             tree = tree.with_("paired", as_=self._paired(), copy=False)
-            source = exp.alias_(exp.to_table("paired", copy=False), RECORDS, table=True, copy=False)
+            source.set("this", exp.to_identifier("paired"))
+            source.set("alias", exp.TableAlias(this=exp.to_identifier(RECORDS)))
         rows = exp.select().from_(source, copy=False)
         rows, cell, leaving = grouped(rows, self._query, self._table, self._bindings)
         rows = rows.select(exp.alias_(cell, "cell", copy=False), copy=False)

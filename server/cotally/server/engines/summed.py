@@ -164,5 +164,4 @@ class SummedPass:
 
 
 def _named(tree: exp.Expression, name: str) -> exp.Expression:
-    named: exp.Expression = exp.alias_(tree, name, copy=False)
-    return named
+    return exp.Alias(this=tree, alias=exp.to_identifier(name))

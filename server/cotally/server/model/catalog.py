@@ -102,6 +102,11 @@ class Table:
     quality: Quality | None = None
     parts: tuple["Table", ...] = ()
 
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """Names of the catalog's tables that a department needs in order to measure this one."""
+        return tuple(part.name for part in self.parts) or (self.name,)
+
     def column(self, name: str) -> Column | None:
         """The column called *name*, or None. The unit column is not among them unless declared."""
         return next((c for c in self.columns if c.name == name), None)

@@ -86,7 +86,7 @@ def _table(t: Table) -> catalog_pb2.Table:
 
 def _column(c: Column) -> catalog_pb2.Column:
     message = catalog_pb2.Column(name=c.name, type=_TYPES[c.type], nullable=c.nullable, codes=c.codes,
-                                 other=c.other, integer_codes=c.integer_codes)
+                                 other=c.other, integer_codes=c.integer_codes, weight=c.weight)
     if c.type is ColumnType.DATE:
         message.lower, message.upper = c.first.isoformat(), c.last.isoformat()
     elif c.is_number:

@@ -34,7 +34,7 @@ def tables(draw: st.DrawFn) -> Table:
         columns=(
             Column("x", ColumnType.FLOAT, draw(st.booleans()), lower, lower + width, resolution),
             Column("c", ColumnType.CATEGORY, codes=tuple(str(n) for n in range(draw(st.integers(1, 30))))),
-            Column("y", ColumnType.INTEGER, draw(st.booleans()), Fraction(3), Fraction(draw(st.integers(3, 50)))),
+            Column("y", ColumnType.INTEGER, draw(st.booleans()), upper=Fraction(draw(st.integers(0, 50)))),
             Column("w", ColumnType.INTEGER, upper=Fraction(9), weight=True),
         ),
         unit=draw(st.sampled_from(["pid", None])),

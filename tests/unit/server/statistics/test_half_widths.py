@@ -63,7 +63,7 @@ def test_a_variances_half_width_holds_whatever_the_values(centre: int, spread: i
     totals = [Fraction(n), Fraction(n * sum(ends), 2), Fraction(n * sum(e * e for e in ends), 2)]
     square = variance.half_width_squared([Fraction(x * x) for x in noise], asked, Fraction(n))
     assert square is not None
-    # Each block's noise may add with the same sign: at most the sum of the three roots, by Cauchy 3 times the square.
+    # The three may add with one sign: the square of their sum is at most 3 times the sum of squares.
     assert moved(asked, totals, [Fraction(x) for x in noise]) ** 2 <= 3 * square * Fraction(
         1001, 1000
     ) + Fraction(1, 10**9)
