@@ -88,7 +88,8 @@ def test_no_person_moves_a_block_by_more_than_its_sensitivities(
 @pytest.mark.parametrize("statistic", [
     Statistic("n", K.COUNT_ROWS), Statistic("s", K.SUM, "age"), Statistic("v", K.VARIANCE, "age"),
     Statistic("c", K.COVAR, "age", ("income",)), Statistic("w", K.SUM, "age", weight="w"),
-    Statistic("h", K.HISTOGRAM, "age", bins=5), Statistic("q", K.QUANTILE, "age", quantile=Fraction(1, 2), bins=8),
+    Statistic("h", K.HISTOGRAM, "age", bins=5),
+    Statistic("q", K.QUANTILE, "age", quantile=Fraction(1, 2), bins=8),
     Statistic("p", K.INCIDENCES),
 ])  # fmt: skip
 @pytest.mark.parametrize("k, g, m", [(1, 1, 1), (3, 2, 1), (2, 3, 2)])
