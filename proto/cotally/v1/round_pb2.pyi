@@ -82,7 +82,7 @@ class _LeafScaleEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enum
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
     LEAF_SCALE_UNSPECIFIED: _LeafScale.ValueType  # 0
     LEAF_SCALE_EVEN: _LeafScale.ValueType  # 1
-    """leaf j of L begins at unit ceil(j (M + 1) / L)"""
+    """leaf j of L begins at unit ceil(j * max(M, 1) / L)"""
     LEAF_SCALE_LOG: _LeafScale.ValueType  # 2
     """leaves begin at `lower`, 0 and +-resolution * 2^i inside the bounds"""
 
@@ -90,7 +90,7 @@ class LeafScale(_LeafScale, metaclass=_LeafScaleEnumTypeWrapper): ...
 
 LEAF_SCALE_UNSPECIFIED: LeafScale.ValueType  # 0
 LEAF_SCALE_EVEN: LeafScale.ValueType  # 1
-"""leaf j of L begins at unit ceil(j (M + 1) / L)"""
+"""leaf j of L begins at unit ceil(j * max(M, 1) / L)"""
 LEAF_SCALE_LOG: LeafScale.ValueType  # 2
 """leaves begin at `lower`, 0 and +-resolution * 2^i inside the bounds"""
 Global___LeafScale: typing_extensions.TypeAlias = LeafScale

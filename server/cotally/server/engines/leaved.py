@@ -60,9 +60,11 @@ def _leaf(block: Block, table: Table, bindings: Bindings) -> exp.Expression:
     unit = exp.column("u")
     assert block.leaves is not None
     if block.leaves.scale is LeafScale.EVEN:
-        kind = integer_type(block.leaves.count * (bounded.units + 1))
+        kind = integer_type(block.leaves.count * max(bounded.units, 1))
         scaled = binary(exp.Mul, cast(unit, kind), number(block.leaves.count))
-        return exp.paren(exp.IntDiv(this=scaled, expression=bindings.bind(bounded.units + 1)), copy=False)
+        leaf = exp.paren(exp.IntDiv(this=scaled, expression=bindings.bind(max(bounded.units, 1))), copy=False)
+        last = number(block.leaves.count - 1)
+        return case((exp.GT(this=leaf, expression=last), last.copy()), otherwise=leaf.copy())
     begins: Sequence[int] = starts(bounded, block.leaves)[1:]
     missing = exp.Is(this=unit, expression=exp.null())
     steps = [(exp.LT(this=unit.copy(), expression=bindings.bind(begin)), number(leaf))

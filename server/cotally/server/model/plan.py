@@ -48,7 +48,7 @@ class LeafScale(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Leaves:
-    """Leaf j of L = count: on the EVEN scale it begins at unit ceil(j (M + 1) / L)."""
+    """Leaf j of L = count: on the EVEN scale it begins at unit ceil(j max(M, 1) / L)."""
 
     scale: LeafScale
     count: int

@@ -31,6 +31,12 @@ class Layout:
         """Length of the vector."""
         return self.groups * sum(encoding.width for encoding in self.encodings)
 
+    @property
+    def passes(self) -> int:
+        """How often a department reads its records: once for all sums, once more per block of leaves."""
+        leaved = sum(encoding.leaves is not None for encoding in self.encodings)
+        return leaved + (leaved < len(self.encodings))
+
     def sensitivity_squared(self, encoding: Encoding, mechanism: Mechanism) -> int:
         """Squared sensitivity in the norm of *mechanism*, in unrefined integers."""
         if mechanism is Mechanism.GAUSSIAN:

@@ -55,7 +55,8 @@ def _price(query: Query, table: Table, rules: Rules, layout: Layout) -> Plan:
         epsilon=_pure_epsilon(query, blocks) if kind is Mechanism.LAPLACE else None,
         packing=packing,
         answer_ms=answering_time(
-            table.max_people, layout.coordinates, packing.ciphertexts, rules.tick_ms, rules.round_ms
+            table.max_people * layout.passes, layout.coordinates, packing.ciphertexts, rules.tick_ms,
+            rules.round_ms,
         ),
         population=table.population,
         minimum=table.min_departments,

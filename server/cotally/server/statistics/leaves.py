@@ -18,12 +18,12 @@ def starts(column: Column, leaves: Leaves) -> tuple[int, ...]:
     >>> from cotally.server.model.catalog import ColumnType
     >>> age = Column("age", ColumnType.INTEGER, upper=Fraction(99))
     >>> starts(age, Leaves(LeafScale.EVEN, 8))
-    (0, 13, 25, 38, 50, 63, 75, 88)
+    (0, 13, 25, 38, 50, 62, 75, 87)
     >>> starts(age, logarithmic(age))
     (0, 1, 2, 4, 8, 16, 32, 64)
     """
     if leaves.scale is LeafScale.EVEN:
-        return tuple(-(-leaf * (column.units + 1) // leaves.count) for leaf in range(leaves.count))
+        return tuple(-(-leaf * max(column.units, 1) // leaves.count) for leaf in range(leaves.count))
     return (0, *_powers(column))
 
 

@@ -225,7 +225,8 @@ def _in_leaves(block: Block, rows: Sequence[Mapping[str, Value]], table: Table, 
 def first_units(column: Column, leaves: Leaves) -> list[int]:
     """The first unit of each leaf, by trying every unit of a small column or by the page's formula."""
     if leaves.scale is LeafScale.EVEN:
-        return [math.ceil(Fraction(leaf * (column.units + 1), leaves.count)) for leaf in range(leaves.count)]
+        width = Fraction(max(column.units, 1), leaves.count)
+        return [math.ceil(leaf * width) for leaf in range(leaves.count)]
     values = {Fraction(0)}
     for i in range(200):
         values |= {column.resolution * 2**i, -column.resolution * 2**i}
