@@ -16,6 +16,7 @@ from cotally.server.model.plan import PICO
 from cotally.v1.refusals import Misconfigured
 
 from .columns import read_columns
+from .quality import read_quality
 from .reader import Section, read_toml
 
 KEY_BITS = (2048, 3072, 4096)
@@ -176,7 +177,7 @@ def _table(s: Section, i: int, federation: str, minimum: int, colluding: int,
         groups_per_person=s.integer("max_groups_per_person", 1, most, 1),
         expected_people=expected, max_people=people,
         min_departments=least, vintage=s.text("vintage", "1"),
-        columns=read_columns(s.sections("columns")), holders=holders)
+        columns=read_columns(s.sections("columns")), holders=holders, quality=read_quality(s))
     s.done()
     return table
 
