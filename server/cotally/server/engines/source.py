@@ -75,7 +75,7 @@ def spelling(value: object) -> str:
     if isinstance(value, str) and value:
         return value
     if not isinstance(value, Mapping):
-        raise ValueError("must be the path of a CSV or Parquet file, or the address of a database")
+        raise ValueError("must be text: the path of a CSV or Parquet file, or the address of a database")
     words = dict(value)
     url = words.pop("url", None)
     if not isinstance(url, str) or not is_url(url):
@@ -88,6 +88,16 @@ def spelling(value: object) -> str:
     parts = urlsplit(url)
     query = "&".join(filter(None, [parts.query, urlencode(words, quote_via=quote, safe="/:.")]))
     return urlunsplit(parts._replace(query=query))
+
+
+def absolute(address: str, folder: Path) -> str:
+    """*address* with no path in it that is relative to *folder*: the same data, whoever reads it where."""
+    parts = urlsplit(address)
+    if parts.scheme not in _SPARK or parts.hostname != LOCAL:
+        return address
+    pairs = [(key, str((folder / value).resolve()) if key == "path" and "://" not in value else value)
+             for key, value in parse_qsl(parts.query, keep_blank_values=True)]
+    return urlunsplit(parts._replace(query=urlencode(pairs, quote_via=quote, safe="/:.")))
 
 
 def parse(text: str, folder: Path) -> Source:

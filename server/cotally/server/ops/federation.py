@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from cotally.server.crypto import private_files, signing
 from cotally.server.crypto.signing import SigningKey
+from cotally.server.engines.source import is_url
 from cotally.server.rpc.address import parse_address
 from cotally.v1 import roster_pb2
 from cotally.v1.canonical import digest, to_sign
@@ -62,7 +63,7 @@ class InitCommand:
                                 "--requests the dealer makes everybody's keys, and knows them")
         arrangement = Arrangement(
             coordinator=str(address), listen=listen, requests=requests,
-            data_path=lambda department, table: Path(department.data[table]).name,
+            data_path=lambda department, table: file_or_address(department.data[table]),
             passphrases=read_passphrases(args.passphrase_file, spec))
         held = hold(spec, args.dir, arrangement, lambda line: print(f"  {line}", file=sys.stderr))
         waiting = missing_approvals(held.charter)
@@ -149,6 +150,11 @@ class CompleteCommand:
             f"Still awaited: {', '.join(waiting)}" if waiting else
             "Every department has approved: carry each folder to its member."])
         return 0
+
+
+def file_or_address(said: str) -> str:
+    """What a department's own config says of its data: an address as it is, of a path the file's name."""
+    return said if is_url(said) else Path(said).name
 
 
 def read_passphrases(file: Path | None, spec: Spec) -> list[bytes]:

@@ -18,21 +18,16 @@ from typing import Final
 
 from sqlglot import exp
 
+from cotally.server.engines.snapshot_names import UNIT_COLUMN, field_name
 from cotally.server.engines.terms import UNIT, Bound
 from cotally.server.model.catalog import Table
 from cotally.v1.refusals import Refusal, Refused
 
-UNIT_COLUMN: Final = "unit"
 _NARROW: Final = 2**63
 _TINY: Final = 2.0**-60
 _TYPES: Final[Mapping[type, str]] = {float: "double precision", str: "text", date: "date"}
 
 Parameter = Bound | list[str] | list[int]
-
-
-def field_name(position: int) -> str:
-    """The snapshot's name of the catalog's column at *position*."""
-    return f"c{position}"
 
 
 @dataclass(frozen=True, slots=True)

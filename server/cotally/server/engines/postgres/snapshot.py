@@ -8,19 +8,18 @@ of vintage, columns and source), by identity (object and file node: truncating, 
 a table all change them), and by a digest of its contents where that is asked for.
 """
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from psycopg import sql
 
+from cotally.server.engines import snapshot_names
 from cotally.server.engines.postgres import decode
-from cotally.server.engines.postgres.render import UNIT_COLUMN, field_name
 from cotally.server.engines.postgres.session import Connection, one
+from cotally.server.engines.snapshot_names import UNIT_COLUMN, field_name, wanted
 from cotally.server.engines.source import PostgresTable
-from cotally.server.model.catalog import Column, ColumnType, Table
+from cotally.server.model.catalog import ColumnType, Table
 from cotally.v1.refusals import Misconfigured
 
 _STORED: Final = {
@@ -29,8 +28,6 @@ _STORED: Final = {
     ColumnType.CATEGORY: "text",
     ColumnType.DATE: "date",
 }
-_READABLE: Final = 24  # bytes of the table's name that its snapshots' names begin with
-_FORMAT: Final = 1  # of snapshots; another one makes other names
 
 _COLUMNS: Final = """
 SELECT a.attname::text, CASE WHEN t.typtype = 'e' THEN 'enum'
@@ -65,12 +62,8 @@ def source_columns(connection: Connection, source: PostgresTable) -> dict[str, s
 
 
 def name_of(table: Table, source: PostgresTable) -> str:
-    """The copy's name: the table's own, as far as it goes, and 24 digits that stand for everything else."""
-    said = [_FORMAT, table.name, table.vintage, table.unit, source.schema, source.table,
-            [[c.name, c.type.value, c.integer_codes] for c in table.columns]]
-    digest = hashlib.sha256(json.dumps(said, ensure_ascii=True).encode()).hexdigest()
-    readable = table.name.encode()[:_READABLE].decode(errors="ignore")
-    return f"{readable}~{digest[:24]}"
+    """The copy's name."""
+    return snapshot_names.name_of(table, source.schema, source.table)
 
 
 def script(connection: Connection, table: Table, source: PostgresTable, reader: str) -> list[str]:
@@ -143,11 +136,6 @@ def parts(table: Table, origin: str, kinds: Mapping[str, str]) -> tuple[str, str
 def _own(text: str) -> sql.Composable:
     """SQL of our own making, in which every name is quoted already."""
     return sql.SQL(text.replace("{", "{{").replace("}", "}}")).format()
-
-
-def wanted(table: Table) -> Sequence[Column | None]:
-    """The columns of a snapshot; None stands for the unit, which comes first where there is one."""
-    return [*([None] if table.unit is not None else []), *table.columns]
 
 
 def find(connection: Connection, table: Table, source: PostgresTable) -> Found | None:

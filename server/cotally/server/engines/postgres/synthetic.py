@@ -11,6 +11,7 @@ from cotally.server.engines.compile import compile_measurement
 from cotally.server.engines.postgres import session, snapshot
 from cotally.server.engines.postgres.engine import integers
 from cotally.server.engines.postgres.render import Held, Parameter, render
+from cotally.server.engines.snapshot_names import wanted
 from cotally.server.engines.vector import groups, place, relations
 from cotally.server.model.catalog import Table
 from cotally.server.model.plan import Plan
@@ -38,7 +39,7 @@ def _given(
     name: str, table: Table, records: Sequence[Mapping[str, str]], text: str, parameters: list[Parameter]
 ) -> str:
     """*text*, which begins with WITH, given the relation *name*; its cells are added to *parameters*."""
-    needed = [str(table.unit) if c is None else c.name for c in snapshot.wanted(table)]
+    needed = [str(table.unit) if c is None else c.name for c in wanted(table)]
     prepared, decoded, _ = snapshot.parts(table, name, dict.fromkeys(needed, "text"))
     distinct = list(dict.fromkeys(needed))
     arrays = ", ".join(f"${len(parameters) + i + 1}::text[]" for i in range(len(distinct)))
