@@ -5,7 +5,6 @@ a plan that is wrong on its face even if all of them were hostile.
 """
 
 import math
-import re
 from fractions import Fraction
 from itertools import pairwise
 from typing import Final
@@ -13,23 +12,10 @@ from typing import Final
 from cotally.v1 import catalog_pb2, query_pb2, roster_pb2, round_pb2
 from cotally.v1.refusals import Refusal, Refused
 
+from ..published import column_of, key_cells, rational
+
 PICO: Final = 10**12  # pico-rho in one rho
 _MAX_EXPONENT: Final = 1074
-# No exponents: "1e999999999" is short to write and long to compute.
-_NUMBER: Final = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400}|/0{0,9}[1-9][0-9]{0,400})?")
-
-
-def key_cells(column: catalog_pb2.Column) -> tuple[str, ...]:
-    """Return a category's public cells in publication order, `other` last where declared."""
-    return (*column.codes, "other") if column.other else tuple(column.codes)
-
-
-def column_of(table: catalog_pb2.Table, name: str) -> catalog_pb2.Column:
-    """Return the column called *name*; refuse an unknown one."""
-    for column in table.columns:
-        if column.name == name:
-            return column
-    raise Refused(Refusal.UNKNOWN_NAME, f"table {table.name!r} has no column {name!r}")
 
 
 def groups(query: query_pb2.Query, table: catalog_pb2.Table) -> int:
@@ -42,13 +28,6 @@ def scale_of(block: round_pb2.Block) -> Fraction:
     if block.scale.mantissa == 0 or abs(block.scale.exponent) > _MAX_EXPONENT:
         raise Refused(Refusal.BAD_PROOF, "the plan has a block without usable noise")
     return Fraction(block.scale.mantissa) * Fraction(2) ** block.scale.exponent
-
-
-def rational(text: str, what: str) -> Fraction:
-    """Return the number that *text* writes as "a/b" or a decimal; refuse anything else."""
-    if _NUMBER.fullmatch(text) is None:
-        raise Refused(Refusal.MALFORMED, f"the plan's {what} is not a number")
-    return Fraction(text)
 
 
 def check_plan(
