@@ -17,7 +17,7 @@ SUITES ?= crypto noise engine federation
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --quiet
 
-.PHONY: help install demo test test-slow bench lock stubs clean
+.PHONY: help install demo test test-slow test-spark bench lock stubs clean
 
 help:  ## show this list
 	@echo "cotally: departments answer a statistical question together; no record leaves its department."
@@ -41,13 +41,19 @@ test: .venv/.dev .venv-stubs/.made  ## lint, types, import contracts, fresh stub
 test-slow: .venv/.dev .venv-stubs/.made  ## the sweeps and whole-system tests that take minutes
 	$(BIN)/python -m pytest -q -m slow
 
+test-spark: .venv/.spark .venv-stubs/.made  ## the tests that need pyspark (450 MB) and Java 17
+	$(BIN)/python -m pytest -q tests/unit/server/engines/spark
+
 bench: .venv/.dev  ## timings against other implementations, one JSON object per line (SUITES="crypto noise")
 	@for suite in $(SUITES); do $(BIN)/cotally bench $$suite -o json; done
 
 lock:  ## resolve requirements/*.txt again from pyproject.toml (needs uv on the PATH)
-	uv pip compile pyproject.toml --all-extras --group dev $(LOCK) --upgrade -o requirements/dev.txt
+	uv pip compile pyproject.toml --extra all --extra interop --group dev $(LOCK) --upgrade \
+		-o requirements/dev.txt
 	uv pip compile pyproject.toml --extra all --group build -c requirements/dev.txt $(LOCK) \
 		--upgrade -o requirements/runtime.txt
+	uv pip compile pyproject.toml --extra spark -c requirements/dev.txt $(LOCK) --upgrade \
+		-o requirements/spark.txt
 	uv pip compile --group stubs $(LOCK) --upgrade -o requirements/stubs.txt
 
 stubs: .venv-stubs/.made  ## generate proto/cotally/v1/*_pb2* again from the .proto files
@@ -70,6 +76,10 @@ clean:  ## remove everything that the other targets made
 
 .venv/.dev: requirements/dev.txt .venv/.runtime
 	$(BIN)/$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv/.spark: requirements/spark.txt .venv/.dev
+	$(BIN)/$(PIP) --require-hashes -r requirements/spark.txt
 	@touch $@
 
 .venv-stubs/.made: requirements/stubs.txt
