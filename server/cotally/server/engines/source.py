@@ -75,7 +75,7 @@ def spelling(value: object) -> str:
     if isinstance(value, str) and value:
         return value
     if not isinstance(value, Mapping):
-        raise ValueError("must be text: the path of a CSV or Parquet file, or the address of a database")
+        raise ValueError("must be the path of a CSV or Parquet file, or the address of a database, as text")
     words = dict(value)
     url = words.pop("url", None)
     if not isinstance(url, str) or not is_url(url):

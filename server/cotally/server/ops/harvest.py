@@ -90,12 +90,10 @@ def settle(found: Sequence[Relation], args: argparse.Namespace, ask: Ask) -> tup
     guess = candidate(chosen[0])
     unit = args.unit or ask("3. Which column names the person (or: row)?",
                             [c.name for c in chosen[0].columns], guess)
-    units = {}
-    for relation in chosen:
-        has = unit == "row" or any(c.name == unit for c in relation.columns)
-        if not has and relation is chosen[0]:
-            raise Misconfigured(f"--unit {unit}: table {relation.name} has no such column")
-        units[relation.name] = unit if has else candidate(relation)
+    having = [r.name for r in chosen if unit == "row" or any(c.name == unit for c in r.columns)]
+    if not having:
+        raise Misconfigured(f"--unit {unit}: table {chosen[0].name} has no such column")
+    units = {r.name: unit if r.name in having else candidate(r) for r in chosen}
     population = args.population or ask("4. Whose people are they (a population's name)?", (), "residents")
     listed = any(c.codes for r in chosen for c in r.columns)
     confirmed = listed and (args.codes or ask(

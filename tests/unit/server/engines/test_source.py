@@ -47,7 +47,7 @@ def test_what_is_wrong_with_an_address_is_named(said: str, complaint: str) -> No
 
 
 @pytest.mark.parametrize(("said", "complaint"), [
-    (1, "must be text"), ("", "must be text"), ({"table": "t"}, "must name a database"),
+    (1, "must be the path"), ("", "must be the path"), ({"table": "t"}, "must name a database"),
     ({"url": "postgresql://db/h", "tabel": "t"}, "unknown key 'tabel'"),
     ({"url": "postgresql://db/h", "table": 1}, "no text"), ({"url": "north.csv"}, "must name a database"),
 ])
