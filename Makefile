@@ -18,7 +18,7 @@ KERNEL := server/cotally/server/crypto/kernel.c
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --quiet
 
-.PHONY: help install demo test test-slow bench lock stubs clean
+.PHONY: help install demo test test-slow test-spark bench lock stubs clean
 
 help:  ## show this list
 	@echo "cotally: departments answer a statistical question together; no record leaves its department."
@@ -42,6 +42,9 @@ test: .venv/.dev .venv-stubs/.made  ## lint, types, import contracts, fresh stub
 test-slow: .venv/.dev .venv-stubs/.made  ## the sweeps and whole-system tests that take minutes
 	$(BIN)/python -m pytest -q -m slow
 
+test-spark: .venv/.spark .venv-stubs/.made  ## the tests that need pyspark (450 MB) and Java 17
+	$(BIN)/python -m pytest -q tests/unit/server/engines/spark
+
 bench: .venv/.bench  ## timings against other implementations, also in build/bench (SUITES=crypto BACKEND=gmpy2)
 	@mkdir -p build/bench
 	@broken=0; for suite in $(SUITES); do out=build/bench/$$suite$(BACKEND:%=-%); \
@@ -49,10 +52,13 @@ bench: .venv/.bench  ## timings against other implementations, also in build/ben
 			|| broken=1; done; exit $$broken
 
 lock:  ## resolve requirements/*.txt again from pyproject.toml (needs uv on the PATH)
-	uv pip compile pyproject.toml --all-extras --group dev $(LOCK) --upgrade -o requirements/dev.txt
+	uv pip compile pyproject.toml --extra all --extra interop --group dev $(LOCK) --upgrade \
+		-o requirements/dev.txt
 	uv pip compile pyproject.toml --extra all --group build -c requirements/dev.txt $(LOCK) \
 		--upgrade -o requirements/runtime.txt
 	uv pip compile --group bench -c requirements/runtime.txt $(LOCK) --upgrade -o requirements/bench.txt
+	uv pip compile pyproject.toml --extra spark -c requirements/dev.txt $(LOCK) --upgrade \
+		-o requirements/spark.txt
 	uv pip compile --group stubs $(LOCK) --upgrade -o requirements/stubs.txt
 
 stubs: .venv-stubs/.made  ## generate proto/cotally/v1/*_pb2* again from the .proto files
@@ -82,6 +88,9 @@ clean:  ## remove everything that the other targets made
 .venv/.bench: requirements/bench.txt .venv/.runtime
 	@$(BIN)/$(PIP) --require-hashes --only-binary :all: -r $< && touch $@ \
 		|| echo "some peers cannot be installed; their rows will be missing" >&2
+.venv/.spark: requirements/spark.txt .venv/.dev
+	$(BIN)/$(PIP) --require-hashes -r requirements/spark.txt
+	@touch $@
 
 .venv-stubs/.made: requirements/stubs.txt
 	@[ -n "$(PYTHON)" ] || { echo "cotally needs Python 3.11 or newer; set PYTHON=/path/to/python" >&2; exit 1; }

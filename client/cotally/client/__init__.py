@@ -13,21 +13,55 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from cotally.v1.refusals import Misconfigured, Refusal, Refused
 
-    from .builder import Col, Condition, TableQuery, avg, col, count, sum_
+    from .builder import (
+        Col,
+        Condition,
+        TableQuery,
+        avg,
+        bin_,
+        clipped_high,
+        clipped_low,
+        col,
+        corr,
+        count,
+        count_distinct,
+        covar,
+        histogram,
+        incidences,
+        median,
+        month,
+        quantile,
+        quarter,
+        regr,
+        std,
+        suggest_bounds,
+        sum_,
+        truncated,
+        variance,
+        weighted,
+        year,
+    )
     from .connection import Ask, Connection, TableHandle, connect
     from .explain import Explanation
     from .release import Release
+    from .study import Study
 
 __all__ = [
-    "Ask", "Col", "Condition", "Connection", "Explanation", "Misconfigured", "Refusal", "Refused", "Release",
-    "TableHandle", "TableQuery", "avg", "col", "connect", "count", "sum_",
+    "Ask", "Col", "Condition", "Connection", "Explanation", "Misconfigured", "Refusal", "Refused", "Release", "Study",
+    "TableHandle", "TableQuery", "avg", "bin_", "clipped_high", "clipped_low", "col", "connect", "corr", "count",
+    "count_distinct", "covar", "histogram", "incidences", "median", "month", "quantile", "quarter", "regr", "std",
+    "suggest_bounds", "sum_", "truncated", "variance", "weighted", "year",
 ]
 
 _HOMES: Final = {
-    "cotally.client.builder": ("Col", "Condition", "TableQuery", "avg", "col", "count", "sum_"),
+    "cotally.client.builder": (
+        "Col", "Condition", "TableQuery", "avg", "bin_", "clipped_high", "clipped_low", "col", "corr", "count",
+        "count_distinct", "covar", "histogram", "incidences", "median", "month", "quantile", "quarter", "regr", "std",
+        "suggest_bounds", "sum_", "truncated", "variance", "weighted", "year"),
     "cotally.client.connection": ("Ask", "Connection", "TableHandle", "connect"),
     "cotally.client.explain": ("Explanation",),
     "cotally.client.release": ("Release",),
+    "cotally.client.study": ("Study",),
     "cotally.v1.refusals": ("Misconfigured", "Refusal", "Refused"),
 }
 

@@ -7,144 +7,51 @@ Everything is immutable: each step returns a new object. Names and types are che
 catalog by `question(catalog)`, with the same refusals as SQL.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from decimal import Decimal
-from typing import NoReturn, Self
-
-import numpy as np
+from typing import Self
 
 from cotally.v1.catalog_pb2 import Catalog
-from cotally.v1.query_pb2 import Operator, Query, StatisticKind
+from cotally.v1.query_pb2 import Query
 from cotally.v1.refusals import Refusal, Refused
 
-from .question.draft import (
-    Aggregate,
-    Both,
-    Compare,
-    Day,
-    Draft,
-    Either,
-    IsNull,
-    Name,
-    Negated,
-    Number,
-    OneOf,
-    Question,
-    Setting,
-    Test,
-    Text,
-    Value,
+from .aggregates import (
+    avg,
+    bin_,
+    clipped_high,
+    clipped_low,
+    corr,
+    count,
+    count_distinct,
+    covar,
+    histogram,
+    incidences,
+    median,
+    month,
+    quantile,
+    quarter,
+    regr,
+    std,
+    suggest_bounds,
+    sum_,
+    truncated,
+    variance,
+    weighted,
+    year,
 )
-from .question.names import echo
+from .conditions import Col, Condition, col
+from .question.draft import Aggregate, Bounded, Computed, Draft, Joined, Listed, Name, Number, Question, Setting, Text
 from .question.resolve import resolve
+from .written import PyNumber, amount_of, name_of
 
-PyNumber = int | float | Decimal | str
-PyValue = int | float | Decimal | str | date
+__all__ = [
+    "Col", "Condition", "TableQuery", "avg", "bin_", "clipped_high", "clipped_low", "col", "corr", "count",
+    "count_distinct", "covar", "histogram", "incidences", "median", "month", "quantile", "quarter", "regr", "std",
+    "suggest_bounds", "sum_", "truncated", "variance", "weighted", "year",
+]
 
-
-class Condition:
-    """A condition on rows. Join with &, | and ~, each side in parentheses."""
-
-    __slots__ = ("test",)
-
-    def __init__(self, test: Test) -> None:
-        self.test = test
-
-    def __and__(self, other: "Condition") -> "Condition":
-        return Condition(Both((*_operands(self, Both), *_operands(other, Both))))
-
-    def __or__(self, other: "Condition") -> "Condition":
-        return Condition(Either((*_operands(self, Either), *_operands(other, Either))))
-
-    def __invert__(self) -> "Condition":
-        return Condition(self.test.operand if isinstance(self.test, Negated) else Negated(self.test))
-
-    def __bool__(self) -> NoReturn:
-        raise TypeError("a condition is neither true nor false: join conditions with &, | and ~, and write"
-                        " col(c).between(a, b) instead of a <= col(c) <= b")
-
-    def __repr__(self) -> str:
-        return f"Condition({self.test!r})"
-
-
-def _operands(condition: object, kind: type[Both] | type[Either]) -> tuple[Test, ...]:
-    """Return the operands to join, flat, so that a loop over & does not nest."""
-    if not isinstance(condition, Condition):
-        raise TypeError(f"& and | join conditions, not {type(condition).__name__}: put each comparison in"
-                        " parentheses")
-    return condition.test.operands if isinstance(condition.test, kind) else (condition.test,)
-
-
-class Col:
-    """A column by name; its comparisons are conditions."""
-
-    __slots__ = ("_name",)
-    __hash__ = None  # type: ignore[assignment]  # == makes a condition, so a Col fits no set
-
-    def __init__(self, name: str) -> None:
-        self._name = _name(name)
-
-    def __repr__(self) -> str:
-        return f"col({self._name.text!r})"
-
-    def __eq__(self, value: object) -> Condition:  # type: ignore[override]
-        return self._compare(Operator.OPERATOR_EQ, value)
-
-    def __ne__(self, value: object) -> Condition:  # type: ignore[override]
-        return self._compare(Operator.OPERATOR_NE, value)
-
-    def __lt__(self, value: PyValue) -> Condition:
-        return self._compare(Operator.OPERATOR_LT, value)
-
-    def __le__(self, value: PyValue) -> Condition:
-        return self._compare(Operator.OPERATOR_LE, value)
-
-    def __gt__(self, value: PyValue) -> Condition:
-        return self._compare(Operator.OPERATOR_GT, value)
-
-    def __ge__(self, value: PyValue) -> Condition:
-        return self._compare(Operator.OPERATOR_GE, value)
-
-    def between(self, low: PyValue, high: PyValue) -> Condition:
-        """Both ends belong to it, as in SQL."""
-        return (self >= low) & (self <= high)
-
-    def isin(self, values: Iterable[PyValue]) -> Condition:
-        """The column equals one of *values*."""
-        if isinstance(values, str):
-            raise TypeError("isin takes a list of values, not one text")
-        return Condition(OneOf(self._name, tuple(_value(value) for value in values)))
-
-    def is_null(self) -> Condition:
-        """The column is NULL; ~ for IS NOT NULL."""
-        return Condition(IsNull(self._name))
-
-    def _compare(self, operator: Operator.ValueType, value: object) -> Condition:
-        return Condition(Compare(self._name, operator, _value(value)))
-
-
-def col(name: str) -> Col:
-    """Return the column called *name*, to compare it."""
-    return Col(name)
-
-
-def count(column: str | None = None) -> Aggregate:
-    """COUNT(*), or COUNT(column): rows where it is not NULL."""
-    if column is None:
-        return Aggregate(StatisticKind.STATISTIC_KIND_COUNT_ROWS)
-    return Aggregate(StatisticKind.STATISTIC_KIND_COUNT, _name(column))
-
-
-def sum_(column: str) -> Aggregate:
-    """SUM(column)."""
-    return Aggregate(StatisticKind.STATISTIC_KIND_SUM, _name(column))
-
-
-def avg(column: str) -> Aggregate:
-    """AVG(column)."""
-    return Aggregate(StatisticKind.STATISTIC_KIND_MEAN, _name(column))
+Several = Mapping[str, PyNumber] | Sequence[PyNumber]
+"""One number for each statistic, or some of them by alias."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +60,15 @@ class TableQuery:
 
     table: str
     condition: Condition | None = None
-    keys: tuple[str, ...] = ()
+    keys: tuple[str | Computed, ...] = ()
     aggregates: tuple[Aggregate, ...] = ()
     settings: tuple[Setting, ...] | None = None
+    joins: tuple[Joined, ...] = ()
+    bounded: tuple[Bounded, ...] = ()
+
+    def join(self, table: str, using: str) -> Self:
+        """JOIN table USING (using): pair the rows of a person in one department. Columns are "table.column"."""
+        return replace(self, joins=(*self.joins, Joined(name_of(table), name_of(using))))
 
     def where(self, *conditions: Condition) -> Self:
         """Keep the rows where all *conditions* hold, beside those of earlier steps."""
@@ -164,33 +77,53 @@ class TableQuery:
             joined = condition if joined is None else joined & condition
         return replace(self, condition=joined)
 
-    def group_by(self, *keys: str) -> Self:
-        """One row of the result per code of these category columns, beside those of earlier steps."""
-        return replace(self, keys=(*self.keys, *keys))
+    def group_by(self, *keys: str | Computed, **named: Computed) -> Self:
+        """One row of the result per cell of these keys, beside those of earlier steps.
+
+        `group_by("sex", bin_("age", 10))` takes the default name bin_age; `group_by(decade=bin_("age", 10))`
+        names it.
+        """
+        for key in (*keys, *named.values()):
+            if not isinstance(key, str | Computed):
+                raise TypeError(f"group_by takes columns and bin_(c, w), year(c), ..., not {type(key).__name__}")
+        aliased = (replace(key, alias=Name(alias)) for alias, key in named.items())
+        return replace(self, keys=(*self.keys, *keys, *aliased))
 
     def agg(self, *unnamed: Aggregate, **named: Aggregate) -> Self:
         """Ask for statistics: `agg(n=count())` is COUNT(*) AS n, `agg(count())` takes the default name."""
         for aggregate in (*unnamed, *named.values()):
             if not isinstance(aggregate, Aggregate):
-                raise TypeError(f"agg takes count(), sum_(c) and avg(c), not {type(aggregate).__name__}")
+                raise TypeError(f"agg takes count(), sum_(c), avg(c), median(c), ..., not {type(aggregate).__name__}")
         aliased = (replace(a, alias=Name(alias)) for alias, a in named.items())
         return replace(self, aggregates=(*self.aggregates, *unnamed, *aliased))
+
+    def bounds(self, column: str, lower: PyNumber, upper: PyNumber) -> Self:
+        """Clamp *column* to these bounds, inside the declared ones."""
+        added = Bounded(name_of(column), amount_of("lower", lower), amount_of("upper", upper))
+        return replace(self, bounded=(*self.bounded, added))
 
     def with_privacy(
         self,
         *,
         epsilon: PyNumber | None = None,
         rho: PyNumber | None = None,
-        error: PyNumber | None = None,
+        error: PyNumber | Several | None = None,
         confidence: PyNumber | None = None,
         mechanism: str | None = None,
         purpose: str | None = None,
+        weights: Several | None = None,
+        consistent: bool | None = None,
     ) -> Self:
-        """State the privacy clause, in place of any earlier one: exactly one of epsilon, rho and error."""
-        numbers = {"epsilon": epsilon, "rho": rho, "error": error, "confidence": confidence}
+        """State the privacy clause, in place of any earlier one: exactly one of epsilon, rho and error.
+
+        *error* may be several: {"n": 50, "mean": 1000}. *weights* steer how the loss is split.
+        """
+        values = {"epsilon": epsilon, "rho": rho, "error": error, "confidence": confidence, "weights": weights}
+        settings = [Setting(Name(key), _setting(key, v)) for key, v in values.items() if v is not None]
         texts = {"mechanism": mechanism, "purpose": purpose}
-        settings = [Setting(Name(key), _amount(key, v)) for key, v in numbers.items() if v is not None]
         settings += [Setting(Name(key), Text(v)) for key, v in texts.items() if v is not None]
+        if consistent is not None:
+            settings.append(Setting(Name("consistent"), Name(str(consistent).lower())))
         return replace(self, settings=tuple(settings))
 
     def question(self, catalog: Catalog) -> Question:
@@ -199,11 +132,13 @@ class TableQuery:
             raise Refused(Refusal.BAD_PRIVACY, "the question has no privacy clause: add, for example,"
                           " .with_privacy(epsilon=1)")
         draft = Draft(
-            table=_name(self.table),
-            keys=tuple(_name(key) for key in self.keys),
+            table=name_of(self.table),
+            keys=tuple(key if isinstance(key, Computed) else name_of(key) for key in self.keys),
             aggregates=self.aggregates,
             where=None if self.condition is None else self.condition.test,
             settings=self.settings,
+            joins=self.joins,
+            bounds=self.bounded,
         )
         return resolve(draft, catalog)
 
@@ -212,50 +147,9 @@ class TableQuery:
         return self.question(catalog).query
 
 
-def _name(name: object) -> Name:
-    if not isinstance(name, str):
-        raise TypeError(f"a name is a text, not {type(name).__name__}")
-    _check_text(name)
-    return Name(name)
-
-
-def _check_text(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise Refused(Refusal.MALFORMED, f"{echo(text)!r} is not valid Unicode") from None
-
-
-def _value(value: object) -> Value:
-    """Return a Python or NumPy value as written in a question; Refused MALFORMED if there is no such form."""
-    plain = value.item() if isinstance(value, np.generic) else value
-    if isinstance(plain, str):
-        _check_text(plain)
-        return Text(plain)
-    if isinstance(plain, date) and not isinstance(plain, datetime):
-        return Day(plain.isoformat())
-    number = _digits(plain)
-    if number is None:
-        raise Refused(Refusal.MALFORMED, f"a value of type {type(value).__name__} cannot stand in a question:"
-                      " use a number, a text or a date; for missing values write .is_null()")
-    return Number(number)
-
-
-def _amount(key: str, value: object) -> Number:
-    plain = value.item() if isinstance(value, np.generic) else value
-    number = plain if isinstance(plain, str) else _digits(plain)
-    if number is None:
-        raise Refused(Refusal.BAD_PRIVACY, f"{key} of type {type(value).__name__} is not accepted:"
-                      " use a number, or its digits as text")
-    return Number(number)
-
-
-def _digits(value: object) -> str | None:
-    """Return the shortest digits of a number; None for what is no number. NaN and inf show as such."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return str(value) if value.bit_length() < 1000 else f"{'-' if value < 0 else ''}1e999"
-    if isinstance(value, float):
-        return repr(value)
-    return str(value) if isinstance(value, Decimal) else None
+def _setting(key: str, value: PyNumber | Several) -> Number | Listed:
+    if isinstance(value, Mapping):
+        return Listed(tuple((Name(alias), amount_of(key, each)) for alias, each in value.items()))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return Listed(tuple((None, amount_of(key, each)) for each in value))
+    return amount_of(key, value)

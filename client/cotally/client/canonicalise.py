@@ -2,8 +2,10 @@
 
 Text is NFC. In WHERE: nested AND and OR are flat, their operands and IN lists sorted by canonical
 bytes and without repeats; IN of one value is =; a double negation is gone, NOT of = is <> and the
-reverse. All of this holds in SQL's three-valued logic. The order of keys and statistics stays: it is
-the order of the result's columns, and `error` speaks of the first statistic.
+reverse. All of this holds in SQL's three-valued logic. Bounds are sorted by column, computed keys as in
+GROUP BY; decimals are plain. The order of keys and statistics stays: it is the order of the result's
+columns, and `error` speaks of the first statistic. So does that of the columns that a regression
+explains by: it is the order of its coefficients.
 """
 
 import unicodedata
@@ -20,7 +22,10 @@ from cotally.v1.query_pb2 import (
     Operator,
     Predicate,
     Query,
+    Statistic,
 )
+
+from .question.decimals import exact, plain
 
 _OPPOSITE: Final = {
     Operator.OPERATOR_EQ: Operator.OPERATOR_NE,
@@ -38,11 +43,38 @@ def canonical_query(query: Query) -> Query:
     del result.keys[:]
     result.keys.extend(_nfc(key) for key in query.keys)
     for statistic in result.statistics:
-        statistic.alias = _nfc(statistic.alias)
-        statistic.column = _nfc(statistic.column)
+        _statistic(statistic)
+    for join in result.joins:
+        join.table, join.using = _nfc(join.table), _nfc(join.using)
+    for bounds in result.bounds:
+        bounds.column = _nfc(bounds.column)
+        bounds.lower, bounds.upper = _decimal(bounds.lower), _decimal(bounds.upper)
+    result.bounds.sort(key=lambda bounds: bounds.column)
+    for key in result.derived:
+        key.name, key.column, key.width = _nfc(key.name), _nfc(key.column), _decimal(key.width)
+    order = {key: at for at, key in enumerate(result.keys)}
+    result.derived.sort(key=lambda key: order.get(key.name, len(order)))
     if query.HasField("where"):
         result.where.CopyFrom(_predicate(query.where))
     return result
+
+
+def _statistic(statistic: Statistic) -> None:
+    """Bring *statistic* into its canonical form: a loss of 1 is the one that is left out."""
+    statistic.alias, statistic.column = _nfc(statistic.alias), _nfc(statistic.column)
+    others = [_nfc(other) for other in statistic.others]
+    del statistic.others[:]
+    statistic.others.extend(others)
+    statistic.weight = _nfc(statistic.weight)
+    statistic.quantile, statistic.error = _decimal(statistic.quantile), _decimal(statistic.error)
+    loss = _decimal(statistic.loss)
+    statistic.loss = "" if loss == "1" else loss
+
+
+def _decimal(text: str) -> str:
+    """Return the plain form of a decimal; what is none stays, for others to refuse."""
+    value = exact(text)
+    return text if value is None else plain(value)
 
 
 def fingerprint(query: Query) -> str:

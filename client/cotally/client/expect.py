@@ -5,7 +5,8 @@ from cotally.v1.refusals import Refusal, Refused
 
 from .decode.estimate import Measured, ratio
 from .decode.rows import blocks_for
-from .verify.claims import column_of, groups, rational
+from .published import column_of, rational
+from .verify.claims import groups
 
 
 def expected_errors(

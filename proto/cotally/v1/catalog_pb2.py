@@ -24,19 +24,21 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63otally/v1/catalog.proto\x12\ncotally.v1\"\xb5\x01\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x04type\x18\x02 \x01(\x0e\x32\x16.cotally.v1.ColumnType\x12\r\n\x05lower\x18\x03 \x01(\t\x12\r\n\x05upper\x18\x04 \x01(\t\x12\x12\n\nresolution\x18\x05 \x01(\t\x12\r\n\x05\x63odes\x18\x06 \x03(\t\x12\r\n\x05other\x18\x07 \x01(\x08\x12\x10\n\x08nullable\x18\x08 \x01(\x08\x12\x15\n\rinteger_codes\x18\t \x01(\x08\"\x90\x02\n\x05Table\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\npopulation\x18\x02 \x01(\t\x12\x13\n\x0bunit_column\x18\x03 \x01(\t\x12\x0f\n\x07overlap\x18\x04 \x01(\r\x12\x17\n\x0frows_per_person\x18\x05 \x01(\r\x12\x19\n\x11groups_per_person\x18\x06 \x01(\r\x12\x17\n\x0f\x65xpected_people\x18\x07 \x01(\x04\x12\x12\n\nmax_people\x18\x08 \x01(\x04\x12\x17\n\x0fmin_departments\x18\t \x01(\r\x12\x0f\n\x07vintage\x18\n \x01(\t\x12#\n\x07\x63olumns\x18\x0b \x03(\x0b\x32\x12.cotally.v1.Column\x12\x0f\n\x07holders\x18\x0c \x03(\t\"O\n\x07\x43\x61talog\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12!\n\x06tables\x18\x03 \x03(\x0b\x32\x11.cotally.v1.Table*\x89\x01\n\nColumnType\x12\x1b\n\x17\x43OLUMN_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43OLUMN_TYPE_INTEGER\x10\x01\x12\x15\n\x11\x43OLUMN_TYPE_FLOAT\x10\x02\x12\x18\n\x14\x43OLUMN_TYPE_CATEGORY\x10\x03\x12\x14\n\x10\x43OLUMN_TYPE_DATE\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63otally/v1/catalog.proto\x12\ncotally.v1\"\xc5\x01\n\x06\x43olumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x04type\x18\x02 \x01(\x0e\x32\x16.cotally.v1.ColumnType\x12\r\n\x05lower\x18\x03 \x01(\t\x12\r\n\x05upper\x18\x04 \x01(\t\x12\x12\n\nresolution\x18\x05 \x01(\t\x12\r\n\x05\x63odes\x18\x06 \x03(\t\x12\r\n\x05other\x18\x07 \x01(\x08\x12\x10\n\x08nullable\x18\x08 \x01(\x08\x12\x15\n\rinteger_codes\x18\t \x01(\x08\x12\x0e\n\x06weight\x18\n \x01(\x08\"1\n\x07Quality\x12\x12\n\nunreliable\x18\x01 \x01(\t\x12\x12\n\nsuppressed\x18\x02 \x01(\t\"\xb6\x02\n\x05Table\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\npopulation\x18\x02 \x01(\t\x12\x13\n\x0bunit_column\x18\x03 \x01(\t\x12\x0f\n\x07overlap\x18\x04 \x01(\r\x12\x17\n\x0frows_per_person\x18\x05 \x01(\r\x12\x19\n\x11groups_per_person\x18\x06 \x01(\r\x12\x17\n\x0f\x65xpected_people\x18\x07 \x01(\x04\x12\x12\n\nmax_people\x18\x08 \x01(\x04\x12\x17\n\x0fmin_departments\x18\t \x01(\r\x12\x0f\n\x07vintage\x18\n \x01(\t\x12#\n\x07\x63olumns\x18\x0b \x03(\x0b\x32\x12.cotally.v1.Column\x12\x0f\n\x07holders\x18\x0c \x03(\t\x12$\n\x07quality\x18\r \x01(\x0b\x32\x13.cotally.v1.Quality\"O\n\x07\x43\x61talog\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12!\n\x06tables\x18\x03 \x03(\x0b\x32\x11.cotally.v1.Table*\x89\x01\n\nColumnType\x12\x1b\n\x17\x43OLUMN_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43OLUMN_TYPE_INTEGER\x10\x01\x12\x15\n\x11\x43OLUMN_TYPE_FLOAT\x10\x02\x12\x18\n\x14\x43OLUMN_TYPE_CATEGORY\x10\x03\x12\x14\n\x10\x43OLUMN_TYPE_DATE\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cotally.v1.catalog_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_COLUMNTYPE']._serialized_start=581
-  _globals['_COLUMNTYPE']._serialized_end=718
+  _globals['_COLUMNTYPE']._serialized_start=686
+  _globals['_COLUMNTYPE']._serialized_end=823
   _globals['_COLUMN']._serialized_start=41
-  _globals['_COLUMN']._serialized_end=222
-  _globals['_TABLE']._serialized_start=225
-  _globals['_TABLE']._serialized_end=497
-  _globals['_CATALOG']._serialized_start=499
-  _globals['_CATALOG']._serialized_end=578
+  _globals['_COLUMN']._serialized_end=238
+  _globals['_QUALITY']._serialized_start=240
+  _globals['_QUALITY']._serialized_end=289
+  _globals['_TABLE']._serialized_start=292
+  _globals['_TABLE']._serialized_end=602
+  _globals['_CATALOG']._serialized_start=604
+  _globals['_CATALOG']._serialized_end=683
 # @@protoc_insertion_point(module_scope)

@@ -54,6 +54,7 @@ class Column(google.protobuf.message.Message):
     OTHER_FIELD_NUMBER: builtins.int
     NULLABLE_FIELD_NUMBER: builtins.int
     INTEGER_CODES_FIELD_NUMBER: builtins.int
+    WEIGHT_FIELD_NUMBER: builtins.int
     name: builtins.str
     type: Global___ColumnType.ValueType
     lower: builtins.str
@@ -66,6 +67,8 @@ class Column(google.protobuf.message.Message):
     nullable: builtins.bool
     integer_codes: builtins.bool
     """category only: "1.0" and "1" are the same code"""
+    weight: builtins.bool
+    """a survey weight: integer or float, lower >= 0; statistics may name it"""
     @property
     def codes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """category only, in publication order"""
@@ -82,10 +85,35 @@ class Column(google.protobuf.message.Message):
         other: builtins.bool = ...,
         nullable: builtins.bool = ...,
         integer_codes: builtins.bool = ...,
+        weight: builtins.bool = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["codes", b"codes", "integer_codes", b"integer_codes", "lower", b"lower", "name", b"name", "nullable", b"nullable", "other", b"other", "resolution", b"resolution", "type", b"type", "upper", b"upper"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["codes", b"codes", "integer_codes", b"integer_codes", "lower", b"lower", "name", b"name", "nullable", b"nullable", "other", b"other", "resolution", b"resolution", "type", b"type", "upper", b"upper", "weight", b"weight"]) -> None: ...
 
 Global___Column: typing_extensions.TypeAlias = Column
+
+@typing.final
+class Quality(google.protobuf.message.Message):
+    """When a noisy value is called unreliable or suppressed, by its noisy relative error: half-width of the
+    interval over the absolute value. Both empty: nothing is flagged for its size.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    UNRELIABLE_FIELD_NUMBER: builtins.int
+    SUPPRESSED_FIELD_NUMBER: builtins.int
+    unreliable: builtins.str
+    """decimal > 0: above it a value is flagged "unreliable" """
+    suppressed: builtins.str
+    """decimal >= unreliable: above it a value is not shown"""
+    def __init__(
+        self,
+        *,
+        unreliable: builtins.str = ...,
+        suppressed: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["suppressed", b"suppressed", "unreliable", b"unreliable"]) -> None: ...
+
+Global___Quality: typing_extensions.TypeAlias = Quality
 
 @typing.final
 class Table(google.protobuf.message.Message):
@@ -103,6 +131,7 @@ class Table(google.protobuf.message.Message):
     VINTAGE_FIELD_NUMBER: builtins.int
     COLUMNS_FIELD_NUMBER: builtins.int
     HOLDERS_FIELD_NUMBER: builtins.int
+    QUALITY_FIELD_NUMBER: builtins.int
     name: builtins.str
     population: builtins.str
     unit_column: builtins.str
@@ -126,6 +155,8 @@ class Table(google.protobuf.message.Message):
     def holders(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
         """department names, sorted"""
 
+    @property
+    def quality(self) -> Global___Quality: ...
     def __init__(
         self,
         *,
@@ -141,8 +172,10 @@ class Table(google.protobuf.message.Message):
         vintage: builtins.str = ...,
         columns: collections.abc.Iterable[Global___Column] | None = ...,
         holders: collections.abc.Iterable[builtins.str] | None = ...,
+        quality: Global___Quality | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["columns", b"columns", "expected_people", b"expected_people", "groups_per_person", b"groups_per_person", "holders", b"holders", "max_people", b"max_people", "min_departments", b"min_departments", "name", b"name", "overlap", b"overlap", "population", b"population", "rows_per_person", b"rows_per_person", "unit_column", b"unit_column", "vintage", b"vintage"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["quality", b"quality"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["columns", b"columns", "expected_people", b"expected_people", "groups_per_person", b"groups_per_person", "holders", b"holders", "max_people", b"max_people", "min_departments", b"min_departments", "name", b"name", "overlap", b"overlap", "population", b"population", "quality", b"quality", "rows_per_person", b"rows_per_person", "unit_column", b"unit_column", "vintage", b"vintage"]) -> None: ...
 
 Global___Table: typing_extensions.TypeAlias = Table
 

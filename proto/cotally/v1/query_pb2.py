@@ -24,43 +24,51 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x63otally/v1/query.proto\x12\ncotally.v1\"S\n\tStatistic\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\'\n\x04kind\x18\x02 \x01(\x0e\x32\x19.cotally.v1.StatisticKind\x12\x0e\n\x06\x63olumn\x18\x03 \x01(\t\"X\n\x07Literal\x12\x11\n\x07integer\x18\x01 \x01(\x12H\x00\x12\x11\n\x07\x64\x65\x63imal\x18\x02 \x01(\tH\x00\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x12\x0e\n\x04\x64\x61te\x18\x04 \x01(\tH\x00\x42\x07\n\x05value\"j\n\nComparison\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12&\n\x08operator\x18\x02 \x01(\x0e\x32\x14.cotally.v1.Operator\x12$\n\x07literal\x18\x03 \x01(\x0b\x32\x13.cotally.v1.Literal\"C\n\nMembership\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12%\n\x08literals\x18\x02 \x03(\x0b\x32\x13.cotally.v1.Literal\"\x1a\n\x08NullTest\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\"3\n\x08Junction\x12\'\n\x08operands\x18\x01 \x03(\x0b\x32\x15.cotally.v1.Predicate\"\x8d\x02\n\tPredicate\x12,\n\ncomparison\x18\x01 \x01(\x0b\x32\x16.cotally.v1.ComparisonH\x00\x12,\n\nmembership\x18\x02 \x01(\x0b\x32\x16.cotally.v1.MembershipH\x00\x12\'\n\x07is_null\x18\x03 \x01(\x0b\x32\x14.cotally.v1.NullTestH\x00\x12#\n\x03\x61ll\x18\x04 \x01(\x0b\x32\x14.cotally.v1.JunctionH\x00\x12#\n\x03\x61ny\x18\x05 \x01(\x0b\x32\x14.cotally.v1.JunctionH\x00\x12)\n\x08negation\x18\x06 \x01(\x0b\x32\x15.cotally.v1.PredicateH\x00\x42\x06\n\x04node\"\x8a\x01\n\rPrivacyClause\x12\x11\n\x07\x65psilon\x18\x01 \x01(\tH\x00\x12\r\n\x03rho\x18\x02 \x01(\tH\x00\x12\x0f\n\x05\x65rror\x18\x03 \x01(\tH\x00\x12\x12\n\nconfidence\x18\x04 \x01(\t\x12(\n\tmechanism\x18\x05 \x01(\x0e\x32\x15.cotally.v1.MechanismB\x08\n\x06target\"\xa1\x01\n\x05Query\x12\r\n\x05table\x18\x01 \x01(\t\x12\x0c\n\x04keys\x18\x02 \x03(\t\x12)\n\nstatistics\x18\x03 \x03(\x0b\x32\x15.cotally.v1.Statistic\x12$\n\x05where\x18\x04 \x01(\x0b\x32\x15.cotally.v1.Predicate\x12*\n\x07privacy\x18\x05 \x01(\x0b\x32\x19.cotally.v1.PrivacyClause\"\x98\x01\n\x08\x45nvelope\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x0e\n\x06roster\x18\x02 \x01(\x0c\x12\x10\n\x08query_id\x18\x03 \x01(\x0c\x12\x0f\n\x07\x61nalyst\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x12\n\nexpires_ms\x18\x06 \x01(\x03\x12 \n\x05query\x18\x07 \x01(\x0b\x32\x11.cotally.v1.Query\"G\n\x0eSignedEnvelope\x12\"\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.cotally.v1.Envelope\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\xcf\x01\n\x05Grant\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x12\n\ndepartment\x18\x02 \x01(\t\x12\x0f\n\x07\x61nalyst\x18\x03 \x01(\t\x12\x10\n\x08purposes\x18\x04 \x03(\t\x12\x0e\n\x06tables\x18\x05 \x03(\t\x12\x0f\n\x07\x63olumns\x18\x06 \x03(\t\x12-\n\nstatistics\x18\x07 \x03(\x0e\x32\x19.cotally.v1.StatisticKind\x12\x15\n\rnot_before_ms\x18\x08 \x01(\x03\x12\x14\n\x0cnot_after_ms\x18\t \x01(\x03\"A\n\x0bSignedGrant\x12\x1f\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x11.cotally.v1.Grant\x12\x11\n\tsignature\x18\x02 \x01(\x0c*\x99\x01\n\rStatisticKind\x12\x1e\n\x1aSTATISTIC_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19STATISTIC_KIND_COUNT_ROWS\x10\x01\x12\x18\n\x14STATISTIC_KIND_COUNT\x10\x02\x12\x16\n\x12STATISTIC_KIND_SUM\x10\x03\x12\x17\n\x13STATISTIC_KIND_MEAN\x10\x04*\x8a\x01\n\x08Operator\x12\x18\n\x14OPERATOR_UNSPECIFIED\x10\x00\x12\x0f\n\x0bOPERATOR_EQ\x10\x01\x12\x0f\n\x0bOPERATOR_NE\x10\x02\x12\x0f\n\x0bOPERATOR_LT\x10\x03\x12\x0f\n\x0bOPERATOR_LE\x10\x04\x12\x0f\n\x0bOPERATOR_GT\x10\x05\x12\x0f\n\x0bOPERATOR_GE\x10\x06*U\n\tMechanism\x12\x19\n\x15MECHANISM_UNSPECIFIED\x10\x00\x12\x16\n\x12MECHANISM_GAUSSIAN\x10\x01\x12\x15\n\x11MECHANISM_LAPLACE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x63otally/v1/query.proto\x12\ncotally.v1\"\xb0\x01\n\tStatistic\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12\'\n\x04kind\x18\x02 \x01(\x0e\x32\x19.cotally.v1.StatisticKind\x12\x0e\n\x06\x63olumn\x18\x03 \x01(\t\x12\x0e\n\x06others\x18\x04 \x03(\t\x12\x10\n\x08quantile\x18\x05 \x01(\t\x12\x0c\n\x04\x62ins\x18\x06 \x01(\r\x12\x0e\n\x06weight\x18\x07 \x01(\t\x12\x0c\n\x04loss\x18\x08 \x01(\t\x12\r\n\x05\x65rror\x18\t \x01(\t\"X\n\x07Literal\x12\x11\n\x07integer\x18\x01 \x01(\x12H\x00\x12\x11\n\x07\x64\x65\x63imal\x18\x02 \x01(\tH\x00\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x12\x0e\n\x04\x64\x61te\x18\x04 \x01(\tH\x00\x42\x07\n\x05value\"j\n\nComparison\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12&\n\x08operator\x18\x02 \x01(\x0e\x32\x14.cotally.v1.Operator\x12$\n\x07literal\x18\x03 \x01(\x0b\x32\x13.cotally.v1.Literal\"C\n\nMembership\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12%\n\x08literals\x18\x02 \x03(\x0b\x32\x13.cotally.v1.Literal\"\x1a\n\x08NullTest\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\"3\n\x08Junction\x12\'\n\x08operands\x18\x01 \x03(\x0b\x32\x15.cotally.v1.Predicate\"\x8d\x02\n\tPredicate\x12,\n\ncomparison\x18\x01 \x01(\x0b\x32\x16.cotally.v1.ComparisonH\x00\x12,\n\nmembership\x18\x02 \x01(\x0b\x32\x16.cotally.v1.MembershipH\x00\x12\'\n\x07is_null\x18\x03 \x01(\x0b\x32\x14.cotally.v1.NullTestH\x00\x12#\n\x03\x61ll\x18\x04 \x01(\x0b\x32\x14.cotally.v1.JunctionH\x00\x12#\n\x03\x61ny\x18\x05 \x01(\x0b\x32\x14.cotally.v1.JunctionH\x00\x12)\n\x08negation\x18\x06 \x01(\x0b\x32\x15.cotally.v1.PredicateH\x00\x42\x06\n\x04node\"\x8a\x01\n\rPrivacyClause\x12\x11\n\x07\x65psilon\x18\x01 \x01(\tH\x00\x12\r\n\x03rho\x18\x02 \x01(\tH\x00\x12\x0f\n\x05\x65rror\x18\x03 \x01(\tH\x00\x12\x12\n\nconfidence\x18\x04 \x01(\t\x12(\n\tmechanism\x18\x05 \x01(\x0e\x32\x15.cotally.v1.MechanismB\x08\n\x06target\"$\n\x04Join\x12\r\n\x05table\x18\x01 \x01(\t\x12\r\n\x05using\x18\x02 \x01(\t\"6\n\x06\x42ounds\x12\x0e\n\x06\x63olumn\x18\x01 \x01(\t\x12\r\n\x05lower\x18\x02 \x01(\t\x12\r\n\x05upper\x18\x03 \x01(\t\"t\n\nDerivedKey\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\nderivation\x18\x02 \x01(\x0e\x32\x16.cotally.v1.Derivation\x12\x0e\n\x06\x63olumn\x18\x03 \x01(\t\x12\r\n\x05width\x18\x04 \x01(\t\x12\r\n\x05other\x18\x05 \x01(\x08\"\xa3\x02\n\x05Query\x12\r\n\x05table\x18\x01 \x01(\t\x12\x0c\n\x04keys\x18\x02 \x03(\t\x12)\n\nstatistics\x18\x03 \x03(\x0b\x32\x15.cotally.v1.Statistic\x12$\n\x05where\x18\x04 \x01(\x0b\x32\x15.cotally.v1.Predicate\x12*\n\x07privacy\x18\x05 \x01(\x0b\x32\x19.cotally.v1.PrivacyClause\x12\x1f\n\x05joins\x18\x06 \x03(\x0b\x32\x10.cotally.v1.Join\x12\"\n\x06\x62ounds\x18\x07 \x03(\x0b\x32\x12.cotally.v1.Bounds\x12\'\n\x07\x64\x65rived\x18\x08 \x03(\x0b\x32\x16.cotally.v1.DerivedKey\x12\x12\n\nconsistent\x18\t \x01(\x08\"\x98\x01\n\x08\x45nvelope\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x0e\n\x06roster\x18\x02 \x01(\x0c\x12\x10\n\x08query_id\x18\x03 \x01(\x0c\x12\x0f\n\x07\x61nalyst\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x12\n\nexpires_ms\x18\x06 \x01(\x03\x12 \n\x05query\x18\x07 \x01(\x0b\x32\x11.cotally.v1.Query\"G\n\x0eSignedEnvelope\x12\"\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x14.cotally.v1.Envelope\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\xcf\x01\n\x05Grant\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x12\n\ndepartment\x18\x02 \x01(\t\x12\x0f\n\x07\x61nalyst\x18\x03 \x01(\t\x12\x10\n\x08purposes\x18\x04 \x03(\t\x12\x0e\n\x06tables\x18\x05 \x03(\t\x12\x0f\n\x07\x63olumns\x18\x06 \x03(\t\x12-\n\nstatistics\x18\x07 \x03(\x0e\x32\x19.cotally.v1.StatisticKind\x12\x15\n\rnot_before_ms\x18\x08 \x01(\x03\x12\x14\n\x0cnot_after_ms\x18\t \x01(\x03\"A\n\x0bSignedGrant\x12\x1f\n\x04\x62ody\x18\x01 \x01(\x0b\x32\x11.cotally.v1.Grant\x12\x11\n\tsignature\x18\x02 \x01(\x0c*\x95\x04\n\rStatisticKind\x12\x1e\n\x1aSTATISTIC_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19STATISTIC_KIND_COUNT_ROWS\x10\x01\x12\x18\n\x14STATISTIC_KIND_COUNT\x10\x02\x12\x16\n\x12STATISTIC_KIND_SUM\x10\x03\x12\x17\n\x13STATISTIC_KIND_MEAN\x10\x04\x12\x1b\n\x17STATISTIC_KIND_VARIANCE\x10\x05\x12\x19\n\x15STATISTIC_KIND_STDDEV\x10\x06\x12\x1a\n\x16STATISTIC_KIND_PERSONS\x10\x07\x12\x1d\n\x19STATISTIC_KIND_INCIDENCES\x10\x08\x12\x1b\n\x17STATISTIC_KIND_QUANTILE\x10\t\x12\x1c\n\x18STATISTIC_KIND_HISTOGRAM\x10\n\x12\x17\n\x13STATISTIC_KIND_CORR\x10\x0b\x12\x18\n\x14STATISTIC_KIND_COVAR\x10\x0c\x12\x17\n\x13STATISTIC_KIND_REGR\x10\r\x12!\n\x1dSTATISTIC_KIND_SUGGEST_BOUNDS\x10\x0e\x12\x1e\n\x1aSTATISTIC_KIND_CLIPPED_LOW\x10\x0f\x12\x1f\n\x1bSTATISTIC_KIND_CLIPPED_HIGH\x10\x10\x12\x1c\n\x18STATISTIC_KIND_TRUNCATED\x10\x11*\x8a\x01\n\x08Operator\x12\x18\n\x14OPERATOR_UNSPECIFIED\x10\x00\x12\x0f\n\x0bOPERATOR_EQ\x10\x01\x12\x0f\n\x0bOPERATOR_NE\x10\x02\x12\x0f\n\x0bOPERATOR_LT\x10\x03\x12\x0f\n\x0bOPERATOR_LE\x10\x04\x12\x0f\n\x0bOPERATOR_GT\x10\x05\x12\x0f\n\x0bOPERATOR_GE\x10\x06*U\n\tMechanism\x12\x19\n\x15MECHANISM_UNSPECIFIED\x10\x00\x12\x16\n\x12MECHANISM_GAUSSIAN\x10\x01\x12\x15\n\x11MECHANISM_LAPLACE\x10\x02*\x7f\n\nDerivation\x12\x1a\n\x16\x44\x45RIVATION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x45RIVATION_BIN\x10\x01\x12\x13\n\x0f\x44\x45RIVATION_YEAR\x10\x02\x12\x16\n\x12\x44\x45RIVATION_QUARTER\x10\x03\x12\x14\n\x10\x44\x45RIVATION_MONTH\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cotally.v1.query_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STATISTICKIND']._serialized_start=1554
-  _globals['_STATISTICKIND']._serialized_end=1707
-  _globals['_OPERATOR']._serialized_start=1710
-  _globals['_OPERATOR']._serialized_end=1848
-  _globals['_MECHANISM']._serialized_start=1850
-  _globals['_MECHANISM']._serialized_end=1935
-  _globals['_STATISTIC']._serialized_start=38
-  _globals['_STATISTIC']._serialized_end=121
-  _globals['_LITERAL']._serialized_start=123
-  _globals['_LITERAL']._serialized_end=211
-  _globals['_COMPARISON']._serialized_start=213
-  _globals['_COMPARISON']._serialized_end=319
-  _globals['_MEMBERSHIP']._serialized_start=321
-  _globals['_MEMBERSHIP']._serialized_end=388
-  _globals['_NULLTEST']._serialized_start=390
-  _globals['_NULLTEST']._serialized_end=416
-  _globals['_JUNCTION']._serialized_start=418
-  _globals['_JUNCTION']._serialized_end=469
-  _globals['_PREDICATE']._serialized_start=472
-  _globals['_PREDICATE']._serialized_end=741
-  _globals['_PRIVACYCLAUSE']._serialized_start=744
-  _globals['_PRIVACYCLAUSE']._serialized_end=882
-  _globals['_QUERY']._serialized_start=885
-  _globals['_QUERY']._serialized_end=1046
-  _globals['_ENVELOPE']._serialized_start=1049
-  _globals['_ENVELOPE']._serialized_end=1201
-  _globals['_SIGNEDENVELOPE']._serialized_start=1203
-  _globals['_SIGNEDENVELOPE']._serialized_end=1274
-  _globals['_GRANT']._serialized_start=1277
-  _globals['_GRANT']._serialized_end=1484
-  _globals['_SIGNEDGRANT']._serialized_start=1486
-  _globals['_SIGNEDGRANT']._serialized_end=1551
+  _globals['_STATISTICKIND']._serialized_start=1990
+  _globals['_STATISTICKIND']._serialized_end=2523
+  _globals['_OPERATOR']._serialized_start=2526
+  _globals['_OPERATOR']._serialized_end=2664
+  _globals['_MECHANISM']._serialized_start=2666
+  _globals['_MECHANISM']._serialized_end=2751
+  _globals['_DERIVATION']._serialized_start=2753
+  _globals['_DERIVATION']._serialized_end=2880
+  _globals['_STATISTIC']._serialized_start=39
+  _globals['_STATISTIC']._serialized_end=215
+  _globals['_LITERAL']._serialized_start=217
+  _globals['_LITERAL']._serialized_end=305
+  _globals['_COMPARISON']._serialized_start=307
+  _globals['_COMPARISON']._serialized_end=413
+  _globals['_MEMBERSHIP']._serialized_start=415
+  _globals['_MEMBERSHIP']._serialized_end=482
+  _globals['_NULLTEST']._serialized_start=484
+  _globals['_NULLTEST']._serialized_end=510
+  _globals['_JUNCTION']._serialized_start=512
+  _globals['_JUNCTION']._serialized_end=563
+  _globals['_PREDICATE']._serialized_start=566
+  _globals['_PREDICATE']._serialized_end=835
+  _globals['_PRIVACYCLAUSE']._serialized_start=838
+  _globals['_PRIVACYCLAUSE']._serialized_end=976
+  _globals['_JOIN']._serialized_start=978
+  _globals['_JOIN']._serialized_end=1014
+  _globals['_BOUNDS']._serialized_start=1016
+  _globals['_BOUNDS']._serialized_end=1070
+  _globals['_DERIVEDKEY']._serialized_start=1072
+  _globals['_DERIVEDKEY']._serialized_end=1188
+  _globals['_QUERY']._serialized_start=1191
+  _globals['_QUERY']._serialized_end=1482
+  _globals['_ENVELOPE']._serialized_start=1485
+  _globals['_ENVELOPE']._serialized_end=1637
+  _globals['_SIGNEDENVELOPE']._serialized_start=1639
+  _globals['_SIGNEDENVELOPE']._serialized_end=1710
+  _globals['_GRANT']._serialized_start=1713
+  _globals['_GRANT']._serialized_end=1920
+  _globals['_SIGNEDGRANT']._serialized_start=1922
+  _globals['_SIGNEDGRANT']._serialized_end=1987
 # @@protoc_insertion_point(module_scope)

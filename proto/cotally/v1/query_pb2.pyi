@@ -34,9 +34,38 @@ class _StatisticKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._
     """SUM(c)"""
     STATISTIC_KIND_MEAN: _StatisticKind.ValueType  # 4
     """AVG(c)"""
+    STATISTIC_KIND_VARIANCE: _StatisticKind.ValueType  # 5
+    """VARIANCE(c), of the population: divided by n"""
+    STATISTIC_KIND_STDDEV: _StatisticKind.ValueType  # 6
+    """STDDEV(c), the root of VARIANCE(c)"""
+    STATISTIC_KIND_PERSONS: _StatisticKind.ValueType  # 7
+    """COUNT(DISTINCT unit); refused where the table's overlap exceeds 1"""
+    STATISTIC_KIND_INCIDENCES: _StatisticKind.ValueType  # 8
+    """persons, each counted once in every department that has them"""
+    STATISTIC_KIND_QUANTILE: _StatisticKind.ValueType  # 9
+    """QUANTILE(c, q); MEDIAN(c) is q = 0.5"""
+    STATISTIC_KIND_HISTOGRAM: _StatisticKind.ValueType  # 10
+    """HISTOGRAM(c, bins): bins of equal width over the bounds"""
+    STATISTIC_KIND_CORR: _StatisticKind.ValueType  # 11
+    """CORR(y, x)"""
+    STATISTIC_KIND_COVAR: _StatisticKind.ValueType  # 12
+    """COVAR(y, x), of the population"""
+    STATISTIC_KIND_REGR: _StatisticKind.ValueType  # 13
+    """REGR(y, x1, x2, ...)"""
+    STATISTIC_KIND_SUGGEST_BOUNDS: _StatisticKind.ValueType  # 14
+    """a histogram on a log scale over the column's (outer) bounds"""
+    STATISTIC_KIND_CLIPPED_LOW: _StatisticKind.ValueType  # 15
+    """share of persons with a value below the lower bound"""
+    STATISTIC_KIND_CLIPPED_HIGH: _StatisticKind.ValueType  # 16
+    """share of persons with a value above the upper bound"""
+    STATISTIC_KIND_TRUNCATED: _StatisticKind.ValueType  # 17
+    """share of persons with more rows than k in a group"""
 
 class StatisticKind(_StatisticKind, metaclass=_StatisticKindEnumTypeWrapper):
-    """A question, as the analyst signs it. Nodes never receive SQL text."""
+    """A question, as the analyst signs it. Nodes never receive SQL text.
+
+    What each one measures, its vector and how it is decoded: `docs/statistics.md`.
+    """
 
 STATISTIC_KIND_UNSPECIFIED: StatisticKind.ValueType  # 0
 STATISTIC_KIND_COUNT_ROWS: StatisticKind.ValueType  # 1
@@ -47,6 +76,32 @@ STATISTIC_KIND_SUM: StatisticKind.ValueType  # 3
 """SUM(c)"""
 STATISTIC_KIND_MEAN: StatisticKind.ValueType  # 4
 """AVG(c)"""
+STATISTIC_KIND_VARIANCE: StatisticKind.ValueType  # 5
+"""VARIANCE(c), of the population: divided by n"""
+STATISTIC_KIND_STDDEV: StatisticKind.ValueType  # 6
+"""STDDEV(c), the root of VARIANCE(c)"""
+STATISTIC_KIND_PERSONS: StatisticKind.ValueType  # 7
+"""COUNT(DISTINCT unit); refused where the table's overlap exceeds 1"""
+STATISTIC_KIND_INCIDENCES: StatisticKind.ValueType  # 8
+"""persons, each counted once in every department that has them"""
+STATISTIC_KIND_QUANTILE: StatisticKind.ValueType  # 9
+"""QUANTILE(c, q); MEDIAN(c) is q = 0.5"""
+STATISTIC_KIND_HISTOGRAM: StatisticKind.ValueType  # 10
+"""HISTOGRAM(c, bins): bins of equal width over the bounds"""
+STATISTIC_KIND_CORR: StatisticKind.ValueType  # 11
+"""CORR(y, x)"""
+STATISTIC_KIND_COVAR: StatisticKind.ValueType  # 12
+"""COVAR(y, x), of the population"""
+STATISTIC_KIND_REGR: StatisticKind.ValueType  # 13
+"""REGR(y, x1, x2, ...)"""
+STATISTIC_KIND_SUGGEST_BOUNDS: StatisticKind.ValueType  # 14
+"""a histogram on a log scale over the column's (outer) bounds"""
+STATISTIC_KIND_CLIPPED_LOW: StatisticKind.ValueType  # 15
+"""share of persons with a value below the lower bound"""
+STATISTIC_KIND_CLIPPED_HIGH: StatisticKind.ValueType  # 16
+"""share of persons with a value above the upper bound"""
+STATISTIC_KIND_TRUNCATED: StatisticKind.ValueType  # 17
+"""share of persons with more rows than k in a group"""
 Global___StatisticKind: typing_extensions.TypeAlias = StatisticKind
 
 class _Operator:
@@ -91,25 +146,82 @@ MECHANISM_GAUSSIAN: Mechanism.ValueType  # 1
 MECHANISM_LAPLACE: Mechanism.ValueType  # 2
 Global___Mechanism: typing_extensions.TypeAlias = Mechanism
 
+class _Derivation:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _DerivationEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_Derivation.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    DERIVATION_UNSPECIFIED: _Derivation.ValueType  # 0
+    DERIVATION_BIN: _Derivation.ValueType  # 1
+    """BIN(c, width): of a number, from its lower bound up"""
+    DERIVATION_YEAR: _Derivation.ValueType  # 2
+    """YEAR(c): years that the date's declared range touches"""
+    DERIVATION_QUARTER: _Derivation.ValueType  # 3
+    """QUARTER(c): "1" to "4", those that occur in the range"""
+    DERIVATION_MONTH: _Derivation.ValueType  # 4
+    """MONTH(c): "1" to "12", those that occur in the range"""
+
+class Derivation(_Derivation, metaclass=_DerivationEnumTypeWrapper): ...
+
+DERIVATION_UNSPECIFIED: Derivation.ValueType  # 0
+DERIVATION_BIN: Derivation.ValueType  # 1
+"""BIN(c, width): of a number, from its lower bound up"""
+DERIVATION_YEAR: Derivation.ValueType  # 2
+"""YEAR(c): years that the date's declared range touches"""
+DERIVATION_QUARTER: Derivation.ValueType  # 3
+"""QUARTER(c): "1" to "4", those that occur in the range"""
+DERIVATION_MONTH: Derivation.ValueType  # 4
+"""MONTH(c): "1" to "12", those that occur in the range"""
+Global___Derivation: typing_extensions.TypeAlias = Derivation
+
 @typing.final
 class Statistic(google.protobuf.message.Message):
+    """A field that the kind has no use for stays empty; a query that fills it is refused (MALFORMED)."""
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     ALIAS_FIELD_NUMBER: builtins.int
     KIND_FIELD_NUMBER: builtins.int
     COLUMN_FIELD_NUMBER: builtins.int
+    OTHERS_FIELD_NUMBER: builtins.int
+    QUANTILE_FIELD_NUMBER: builtins.int
+    BINS_FIELD_NUMBER: builtins.int
+    WEIGHT_FIELD_NUMBER: builtins.int
+    LOSS_FIELD_NUMBER: builtins.int
+    ERROR_FIELD_NUMBER: builtins.int
     alias: builtins.str
     kind: Global___StatisticKind.ValueType
     column: builtins.str
-    """empty for COUNT_ROWS"""
+    """c or y; empty for COUNT_ROWS, PERSONS, INCIDENCES, TRUNCATED"""
+    quantile: builtins.str
+    """QUANTILE: decimal q, 0 < q < 1"""
+    bins: builtins.int
+    """HISTOGRAM: 1..1024; QUANTILE: leaves, a power of two 2..1024 (0: 256)"""
+    weight: builtins.str
+    """COUNT_ROWS, COUNT, SUM, MEAN: a column declared as a survey weight"""
+    loss: builtins.str
+    """decimal 0.001..1000: its part of the loss against the others' (empty: 1)"""
+    error: builtins.str
+    """decimal: half-width to meet; only where the clause's target is `error`,"""
+    @property
+    def others(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """CORR, COVAR: x; REGR: x1, x2, ... (at most 8), distinct, without `column`"""
+
     def __init__(
         self,
         *,
         alias: builtins.str = ...,
         kind: Global___StatisticKind.ValueType = ...,
         column: builtins.str = ...,
+        others: collections.abc.Iterable[builtins.str] | None = ...,
+        quantile: builtins.str = ...,
+        bins: builtins.int = ...,
+        weight: builtins.str = ...,
+        loss: builtins.str = ...,
+        error: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["alias", b"alias", "column", b"column", "kind", b"kind"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["alias", b"alias", "bins", b"bins", "column", b"column", "error", b"error", "kind", b"kind", "loss", b"loss", "others", b"others", "quantile", b"quantile", "weight", b"weight"]) -> None: ...
 
 Global___Statistic: typing_extensions.TypeAlias = Statistic
 
@@ -295,6 +407,88 @@ class PrivacyClause(google.protobuf.message.Message):
 Global___PrivacyClause: typing_extensions.TypeAlias = PrivacyClause
 
 @typing.final
+class Join(google.protobuf.message.Message):
+    """FROM `table` JOIN `joins.table` USING (`joins.using`): rows of one person in one department, paired.
+    Both tables have the unit column `using` and the same population. In a query with a join every name
+    of a column is "table.column" (keys, statistics, WHERE, bounds, derived keys).
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TABLE_FIELD_NUMBER: builtins.int
+    USING_FIELD_NUMBER: builtins.int
+    table: builtins.str
+    using: builtins.str
+    def __init__(
+        self,
+        *,
+        table: builtins.str = ...,
+        using: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["table", b"table", "using", b"using"]) -> None: ...
+
+Global___Join: typing_extensions.TypeAlias = Join
+
+@typing.final
+class Bounds(google.protobuf.message.Message):
+    """BOUNDS(column, lower, upper): this query clamps to these, inside the declared ones. Whole numbers
+    for an integer column; numbers only.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    COLUMN_FIELD_NUMBER: builtins.int
+    LOWER_FIELD_NUMBER: builtins.int
+    UPPER_FIELD_NUMBER: builtins.int
+    column: builtins.str
+    lower: builtins.str
+    """decimal"""
+    upper: builtins.str
+    """decimal"""
+    def __init__(
+        self,
+        *,
+        column: builtins.str = ...,
+        lower: builtins.str = ...,
+        upper: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["column", b"column", "lower", b"lower", "upper", b"upper"]) -> None: ...
+
+Global___Bounds: typing_extensions.TypeAlias = Bounds
+
+@typing.final
+class DerivedKey(google.protobuf.message.Message):
+    """A key that is computed. `keys` names it; one that no key names is refused."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    DERIVATION_FIELD_NUMBER: builtins.int
+    COLUMN_FIELD_NUMBER: builtins.int
+    WIDTH_FIELD_NUMBER: builtins.int
+    OTHER_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """distinct from columns and aliases"""
+    derivation: Global___Derivation.ValueType
+    column: builtins.str
+    width: builtins.str
+    """BIN: decimal, a whole multiple of the column's resolution"""
+    other: builtins.bool
+    """NULL, and dates outside the declared range, go to "other"; else they leave"""
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+        derivation: Global___Derivation.ValueType = ...,
+        column: builtins.str = ...,
+        width: builtins.str = ...,
+        other: builtins.bool = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["column", b"column", "derivation", b"derivation", "name", b"name", "other", b"other", "width", b"width"]) -> None: ...
+
+Global___DerivedKey: typing_extensions.TypeAlias = DerivedKey
+
+@typing.final
 class Query(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -303,10 +497,16 @@ class Query(google.protobuf.message.Message):
     STATISTICS_FIELD_NUMBER: builtins.int
     WHERE_FIELD_NUMBER: builtins.int
     PRIVACY_FIELD_NUMBER: builtins.int
+    JOINS_FIELD_NUMBER: builtins.int
+    BOUNDS_FIELD_NUMBER: builtins.int
+    DERIVED_FIELD_NUMBER: builtins.int
+    CONSISTENT_FIELD_NUMBER: builtins.int
     table: builtins.str
+    consistent: builtins.bool
+    """show additive, non-negative values beside the unbiased ones"""
     @property
     def keys(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """category columns"""
+        """category columns and names in `derived`"""
 
     @property
     def statistics(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Statistic]: ...
@@ -316,6 +516,16 @@ class Query(google.protobuf.message.Message):
 
     @property
     def privacy(self) -> Global___PrivacyClause: ...
+    @property
+    def joins(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Join]:
+        """at most one"""
+
+    @property
+    def bounds(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Bounds]:
+        """at most one per column"""
+
+    @property
+    def derived(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___DerivedKey]: ...
     def __init__(
         self,
         *,
@@ -324,9 +534,13 @@ class Query(google.protobuf.message.Message):
         statistics: collections.abc.Iterable[Global___Statistic] | None = ...,
         where: Global___Predicate | None = ...,
         privacy: Global___PrivacyClause | None = ...,
+        joins: collections.abc.Iterable[Global___Join] | None = ...,
+        bounds: collections.abc.Iterable[Global___Bounds] | None = ...,
+        derived: collections.abc.Iterable[Global___DerivedKey] | None = ...,
+        consistent: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["privacy", b"privacy", "where", b"where"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["keys", b"keys", "privacy", b"privacy", "statistics", b"statistics", "table", b"table", "where", b"where"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["bounds", b"bounds", "consistent", b"consistent", "derived", b"derived", "joins", b"joins", "keys", b"keys", "privacy", b"privacy", "statistics", b"statistics", "table", b"table", "where", b"where"]) -> None: ...
 
 Global___Query: typing_extensions.TypeAlias = Query
 

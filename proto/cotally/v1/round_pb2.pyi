@@ -28,22 +28,72 @@ class _BlockKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enum
     DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
     BLOCK_KIND_UNSPECIFIED: _BlockKind.ValueType  # 0
     BLOCK_KIND_COUNT: _BlockKind.ValueType  # 1
-    """rows (column empty) or non-NULL rows"""
+    """1: rows (column empty) or rows where no named column is NULL"""
     BLOCK_KIND_SUM: _BlockKind.ValueType  # 2
-    """bounded values"""
+    """the first form: bounded values"""
     BLOCK_KIND_CENTRED_SUM: _BlockKind.ValueType  # 3
-    """bounded values minus `centre`"""
+    """the first form: bounded values minus `centre`"""
+    BLOCK_KIND_PRODUCT: _BlockKind.ValueType  # 4
+    """the first form times the second"""
+    BLOCK_KIND_CELLS: _BlockKind.ValueType  # 5
+    """1 in the leaf that holds the column's unit, 0 in the others"""
+    BLOCK_KIND_TREE: _BlockKind.ValueType  # 6
+    """1 in that leaf and in each of its ancestors below the root"""
+    BLOCK_KIND_PERSONS: _BlockKind.ValueType  # 7
+    """1 per person with a row in the group"""
+    BLOCK_KIND_CLIPPED_LOW: _BlockKind.ValueType  # 8
+    """1 per person with a raw value below the lower bound"""
+    BLOCK_KIND_CLIPPED_HIGH: _BlockKind.ValueType  # 9
+    """1 per person with a raw value above the upper bound"""
+    BLOCK_KIND_TRUNCATED: _BlockKind.ValueType  # 10
+    """1 per person with more rows in the group than count"""
 
-class BlockKind(_BlockKind, metaclass=_BlockKindEnumTypeWrapper): ...
+class BlockKind(_BlockKind, metaclass=_BlockKindEnumTypeWrapper):
+    """What a row is worth in one coordinate of a block, or a person in the last four kinds."""
 
 BLOCK_KIND_UNSPECIFIED: BlockKind.ValueType  # 0
 BLOCK_KIND_COUNT: BlockKind.ValueType  # 1
-"""rows (column empty) or non-NULL rows"""
+"""1: rows (column empty) or rows where no named column is NULL"""
 BLOCK_KIND_SUM: BlockKind.ValueType  # 2
-"""bounded values"""
+"""the first form: bounded values"""
 BLOCK_KIND_CENTRED_SUM: BlockKind.ValueType  # 3
-"""bounded values minus `centre`"""
+"""the first form: bounded values minus `centre`"""
+BLOCK_KIND_PRODUCT: BlockKind.ValueType  # 4
+"""the first form times the second"""
+BLOCK_KIND_CELLS: BlockKind.ValueType  # 5
+"""1 in the leaf that holds the column's unit, 0 in the others"""
+BLOCK_KIND_TREE: BlockKind.ValueType  # 6
+"""1 in that leaf and in each of its ancestors below the root"""
+BLOCK_KIND_PERSONS: BlockKind.ValueType  # 7
+"""1 per person with a row in the group"""
+BLOCK_KIND_CLIPPED_LOW: BlockKind.ValueType  # 8
+"""1 per person with a raw value below the lower bound"""
+BLOCK_KIND_CLIPPED_HIGH: BlockKind.ValueType  # 9
+"""1 per person with a raw value above the upper bound"""
+BLOCK_KIND_TRUNCATED: BlockKind.ValueType  # 10
+"""1 per person with more rows in the group than count"""
 Global___BlockKind: typing_extensions.TypeAlias = BlockKind
+
+class _LeafScale:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _LeafScaleEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_LeafScale.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    LEAF_SCALE_UNSPECIFIED: _LeafScale.ValueType  # 0
+    LEAF_SCALE_EVEN: _LeafScale.ValueType  # 1
+    """leaf j of L begins at unit ceil(j * max(M, 1) / L)"""
+    LEAF_SCALE_LOG: _LeafScale.ValueType  # 2
+    """leaves begin at `lower`, 0 and +-resolution * 2^i inside the bounds"""
+
+class LeafScale(_LeafScale, metaclass=_LeafScaleEnumTypeWrapper): ...
+
+LEAF_SCALE_UNSPECIFIED: LeafScale.ValueType  # 0
+LEAF_SCALE_EVEN: LeafScale.ValueType  # 1
+"""leaf j of L begins at unit ceil(j * max(M, 1) / L)"""
+LEAF_SCALE_LOG: LeafScale.ValueType  # 2
+"""leaves begin at `lower`, 0 and +-resolution * 2^i inside the bounds"""
+Global___LeafScale: typing_extensions.TypeAlias = LeafScale
 
 class _LedgerKind:
     ValueType = typing.NewType("ValueType", builtins.int)
@@ -94,8 +144,63 @@ class Dyadic(google.protobuf.message.Message):
 Global___Dyadic: typing_extensions.TypeAlias = Dyadic
 
 @typing.final
+class Form(google.protobuf.message.Message):
+    """A linear form factor * v + shift of a column's coarse unit v = floor(u / coarse + 1/2), where
+    u = 0..M counts resolutions above the lower bound.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    COLUMN_FIELD_NUMBER: builtins.int
+    COARSE_FIELD_NUMBER: builtins.int
+    FACTOR_FIELD_NUMBER: builtins.int
+    SHIFT_FIELD_NUMBER: builtins.int
+    CENTRE_FIELD_NUMBER: builtins.int
+    column: builtins.str
+    coarse: builtins.int
+    factor: builtins.int
+    shift: builtins.int
+    centre: builtins.str
+    """rational: what was subtracted from the value, in the column's terms"""
+    def __init__(
+        self,
+        *,
+        column: builtins.str = ...,
+        coarse: builtins.int = ...,
+        factor: builtins.int = ...,
+        shift: builtins.int = ...,
+        centre: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["centre", b"centre", "coarse", b"coarse", "column", b"column", "factor", b"factor", "shift", b"shift"]) -> None: ...
+
+Global___Form: typing_extensions.TypeAlias = Form
+
+@typing.final
+class Leaves(google.protobuf.message.Message):
+    """Coordinates inside a group. A group has `count` coordinates (CELLS) or, L = count being a power of
+    two, 2 L - 2 (TREE): the 2 children of the root, then their 4 children, ..., then the L leaves.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    SCALE_FIELD_NUMBER: builtins.int
+    COUNT_FIELD_NUMBER: builtins.int
+    scale: Global___LeafScale.ValueType
+    count: builtins.int
+    def __init__(
+        self,
+        *,
+        scale: Global___LeafScale.ValueType = ...,
+        count: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["count", b"count", "scale", b"scale"]) -> None: ...
+
+Global___Leaves: typing_extensions.TypeAlias = Leaves
+
+@typing.final
 class Block(google.protobuf.message.Message):
-    """Coordinates that share one sensitivity and one noise scale: one integer per group.
+    """Coordinates that share one sensitivity and one noise scale, group by group: coordinate
+    offset + group * width + i is number i of `width` in the group; width is 1 but for CELLS and TREE.
     A coordinate's value in the column's terms is refined integer / refinement * step.
     """
 
@@ -116,16 +221,21 @@ class Block(google.protobuf.message.Message):
     PICO_RHO_FIELD_NUMBER: builtins.int
     FACTOR_FIELD_NUMBER: builtins.int
     SHIFT_FIELD_NUMBER: builtins.int
+    COARSE_FIELD_NUMBER: builtins.int
+    SECOND_FIELD_NUMBER: builtins.int
+    PRESENT_FIELD_NUMBER: builtins.int
+    LEAVES_FIELD_NUMBER: builtins.int
     kind: Global___BlockKind.ValueType
     column: builtins.str
+    """of the first form, or the column that is cut into leaves or counted"""
     offset: builtins.int
     """of its first coordinate in the vector"""
     cells: builtins.int
-    """number of groups"""
+    """number of coordinates: groups * width"""
     step: builtins.str
     """rational "a/b": worth of one integer before refinement"""
     centre: builtins.str
-    """rational, in the column's terms; "0" unless CENTRED_SUM"""
+    """rational: of the first form; "0" unless it is centred"""
     refinement: builtins.int
     """integers are multiplied by this before noise"""
     low: builtins.int
@@ -138,11 +248,26 @@ class Block(google.protobuf.message.Message):
     pico_rho: builtins.int
     """price of the block"""
     factor: builtins.int
-    """a row's integer is factor * unit + shift, with unit 0..M"""
+    """first form; 0 for COUNT"""
     shift: builtins.int
+    """first form; 1 for COUNT"""
+    coarse: builtins.int
+    """first form; 1: its unit is the column's"""
     @property
     def scale(self) -> Global___Dyadic:
         """of one department's noise share (standard deviation or Laplace b)"""
+
+    @property
+    def second(self) -> Global___Form:
+        """PRODUCT only"""
+
+    @property
+    def present(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """further columns that must not be NULL, sorted"""
+
+    @property
+    def leaves(self) -> Global___Leaves:
+        """CELLS and TREE only"""
 
     def __init__(
         self,
@@ -162,11 +287,35 @@ class Block(google.protobuf.message.Message):
         pico_rho: builtins.int = ...,
         factor: builtins.int = ...,
         shift: builtins.int = ...,
+        coarse: builtins.int = ...,
+        second: Global___Form | None = ...,
+        present: collections.abc.Iterable[builtins.str] | None = ...,
+        leaves: Global___Leaves | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["scale", b"scale"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cells", b"cells", "centre", b"centre", "column", b"column", "factor", b"factor", "high", b"high", "kind", b"kind", "l1", b"l1", "l2_squared", b"l2_squared", "low", b"low", "offset", b"offset", "pico_rho", b"pico_rho", "refinement", b"refinement", "scale", b"scale", "shift", b"shift", "step", b"step"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["leaves", b"leaves", "scale", b"scale", "second", b"second"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["cells", b"cells", "centre", b"centre", "coarse", b"coarse", "column", b"column", "factor", b"factor", "high", b"high", "kind", b"kind", "l1", b"l1", "l2_squared", b"l2_squared", "leaves", b"leaves", "low", b"low", "offset", b"offset", "pico_rho", b"pico_rho", "present", b"present", "refinement", b"refinement", "scale", b"scale", "second", b"second", "shift", b"shift", "step", b"step"]) -> None: ...
 
 Global___Block: typing_extensions.TypeAlias = Block
+
+@typing.final
+class Reading(google.protobuf.message.Message):
+    """The blocks that one statistic is decoded from, as positions in Plan.blocks, in its own order
+    (`docs/statistics.md`).
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BLOCKS_FIELD_NUMBER: builtins.int
+    @property
+    def blocks(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        blocks: collections.abc.Iterable[builtins.int] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["blocks", b"blocks"]) -> None: ...
+
+Global___Reading: typing_extensions.TypeAlias = Reading
 
 @typing.final
 class Packing(google.protobuf.message.Message):
@@ -209,6 +358,7 @@ class Plan(google.protobuf.message.Message):
     ANSWER_MS_FIELD_NUMBER: builtins.int
     POPULATION_FIELD_NUMBER: builtins.int
     MINIMUM_FIELD_NUMBER: builtins.int
+    READINGS_FIELD_NUMBER: builtins.int
     mechanism: cotally.v1.query_pb2.Mechanism.ValueType
     honest: builtins.int
     """h"""
@@ -225,6 +375,10 @@ class Plan(google.protobuf.message.Message):
     def blocks(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Block]: ...
     @property
     def packing(self) -> Global___Packing: ...
+    @property
+    def readings(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Reading]:
+        """one per statistic of the query, in its order"""
+
     def __init__(
         self,
         *,
@@ -237,9 +391,10 @@ class Plan(google.protobuf.message.Message):
         answer_ms: builtins.int = ...,
         population: builtins.str = ...,
         minimum: builtins.int = ...,
+        readings: collections.abc.Iterable[Global___Reading] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["packing", b"packing"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["answer_ms", b"answer_ms", "blocks", b"blocks", "epsilon", b"epsilon", "honest", b"honest", "mechanism", b"mechanism", "minimum", b"minimum", "packing", b"packing", "pico_rho", b"pico_rho", "population", b"population"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["answer_ms", b"answer_ms", "blocks", b"blocks", "epsilon", b"epsilon", "honest", b"honest", "mechanism", b"mechanism", "minimum", b"minimum", "packing", b"packing", "pico_rho", b"pico_rho", "population", b"population", "readings", b"readings"]) -> None: ...
 
 Global___Plan: typing_extensions.TypeAlias = Plan
 

@@ -1,13 +1,15 @@
 """One released number with what is known of its error, made from one or two noised totals."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
 from cotally.v1 import round_pb2
 
-from ..verify.claims import rational, scale_of
+from ..published import rational
+from ..verify.claims import scale_of
 from .noise import Noise, ratio_quantile
 
 UNSTABLE: Final = "unstable"  # flag: the denominator could be zero
@@ -15,13 +17,35 @@ UNSTABLE: Final = "unstable"  # flag: the denominator could be zero
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value, its standard error and interval; None where there is none, and then a flag says why."""
+    """A value, its standard error and interval; None where there is none, and then a flag says why.
+
+    `adjusted` is what `consistent = true` shows beside the value. A statistic of several numbers has
+    them in `cells`, and no value of its own; `covariance` is that of the errors of these, None where they
+    are independent.
+    """
 
     value: float | None
     se: float | None
     low: float | None
     high: float | None
     flag: str | None = None
+    adjusted: float | None = None
+    cells: tuple["Cell", ...] = ()
+    covariance: tuple[tuple[float, ...], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One of the numbers of a statistic: a bin with its edges, or a coefficient with its term."""
+
+    label: tuple[tuple[str, str | float], ...]
+    estimate: Estimate
+
+
+def several(cells: Sequence[Cell], covariance: Sequence[Sequence[float]] | None = None) -> Estimate:
+    """Return the estimate of a statistic that is these numbers."""
+    rows = None if covariance is None else tuple(tuple(float(each) for each in row) for row in covariance)
+    return Estimate(None, None, None, None, None, None, tuple(cells), rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from itertools import product
 
 from cotally.v1 import catalog_pb2, query_pb2, round_pb2
-from cotally.v1.refusals import Refusal, Refused
 
-from ..verify.claims import column_of, key_cells
-from .estimate import Estimate, Measured, linear, ratio
+from ..published import column_of, key_cells
+from ..verify.blocks import blocks_of, width
+from .asked import Asked
+from .consistent import ADJUSTED, adjusted
+from .estimate import Estimate, Measured
+from .methods import METHODS
+from .quality import Quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,63 +23,42 @@ class Row:
     estimates: tuple[Estimate, ...]
 
 
-def block_for(
-    plan: round_pb2.Plan, table: catalog_pb2.Table, kind: round_pb2.BlockKind.ValueType, column: str,
-) -> round_pb2.Block:
-    """Return the plan's block of *kind* over *column*; a column that is never NULL is counted by rows."""
-    names = [column]
-    if kind == round_pb2.BLOCK_KIND_COUNT and column and not column_of(table, column).nullable:
-        names.append("")
-    for name in names:
-        for block in plan.blocks:
-            if block.kind == kind and block.column == name:
-                return block
-    raise Refused(Refusal.PLAN_MISMATCH, f"the plan does not measure what {column or 'COUNT(*)'!r} needs")
-
-
-def blocks_for(
-    plan: round_pb2.Plan, table: catalog_pb2.Table, statistic: query_pb2.Statistic,
-) -> tuple[round_pb2.Block, ...]:
-    """Return the blocks that *statistic* is decoded from: one, or for a mean (centred sum, count)."""
-    match statistic.kind:
-        case query_pb2.STATISTIC_KIND_COUNT_ROWS:
-            return (block_for(plan, table, round_pb2.BLOCK_KIND_COUNT, ""),)
-        case query_pb2.STATISTIC_KIND_COUNT:
-            return (block_for(plan, table, round_pb2.BLOCK_KIND_COUNT, statistic.column),)
-        case query_pb2.STATISTIC_KIND_SUM:
-            return (block_for(plan, table, round_pb2.BLOCK_KIND_SUM, statistic.column),)
-        case query_pb2.STATISTIC_KIND_MEAN:
-            return (block_for(plan, table, round_pb2.BLOCK_KIND_CENTRED_SUM, statistic.column),
-                    block_for(plan, table, round_pb2.BLOCK_KIND_COUNT, statistic.column))
-        case _:
-            raise Refused(Refusal.UNSUPPORTED, f"this client cannot decode the statistic {statistic.alias!r}")
+def asked_of(
+    plan: round_pb2.Plan, query: query_pb2.Query, table: catalog_pb2.Table, departments: int,
+) -> tuple[Asked, ...]:
+    """Return what each statistic's decoder needs; refuse a plan that measures something else."""
+    confidence = float(query.privacy.confidence)
+    return tuple(
+        Asked(statistic, table, blocks,
+              tuple(Measured.of(block, plan.mechanism, departments) for block in blocks), confidence)
+        for statistic, blocks in zip(query.statistics, blocks_of(plan, query, table), strict=True))
 
 
 def decode(
     plan: round_pb2.Plan, query: query_pb2.Query, table: catalog_pb2.Table, departments: int,
     totals: Sequence[int],
 ) -> tuple[Row, ...]:
-    """Return one row per group, row-major in the keys' code lists, `other` last where declared.
+    """Return one row per group, row-major in the keys' cells, `other` last where declared.
 
-    *totals* are noised, refined integers, one per coordinate; *departments* is how many added noise.
+    *table* is the effective one (`scope`). *totals* are noised, refined integers, one per coordinate;
+    *departments* is how many added noise.
     """
-    confidence = float(query.privacy.confidence)
-    columns = [
-        _estimates(plan, table, statistic, departments, totals, confidence) for statistic in query.statistics]
-    cells = product(*(key_cells(column_of(table, key)) for key in query.keys))
+    cells = list(product(*(key_cells(column_of(table, key)) for key in query.keys)))
+    quality = Quality.of(table)
+    columns = []
+    for asked in asked_of(plan, query, table, departments):
+        estimates = _estimates(asked, len(cells), totals)
+        if query.consistent and asked.statistic.kind in ADJUSTED and not asked.statistic.weight:
+            estimates = adjusted(estimates)
+        columns.append(estimates if quality is None else [quality.judged(each) for each in estimates])
     by_group = zip(*columns, strict=True)
     return tuple(Row(keys, estimates) for keys, estimates in zip(cells, by_group, strict=True))
 
 
-def _estimates(
-    plan: round_pb2.Plan, table: catalog_pb2.Table, statistic: query_pb2.Statistic, departments: int,
-    totals: Sequence[int], confidence: float,
-) -> list[Estimate]:
-    blocks = blocks_for(plan, table, statistic)
-    measured = [Measured.of(block, plan.mechanism, departments) for block in blocks]
-    parts = [totals[block.offset:block.offset + block.cells] for block in blocks]
-    if len(blocks) == 1:
-        return [linear(measured[0], total, confidence) for total in parts[0]]
+def _estimates(asked: Asked, groups: int, totals: Sequence[int]) -> list[Estimate]:
+    """Return the estimate of every group."""
+    decoder = METHODS[asked.statistic.kind](asked)
+    parts = [(block.offset, width(block)) for block in asked.blocks]
     return [
-        ratio(measured[0], measured[1], above, below, confidence)
-        for above, below in zip(*parts, strict=True)]
+        decoder([totals[offset + group * wide:offset + (group + 1) * wide] for offset, wide in parts])
+        for group in range(groups)]

@@ -95,32 +95,90 @@ Test = Compare | OneOf | IsNull | Both | Either | Negated
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """One statistic; `column` is None for COUNT(*), `alias` is None where the default name is meant."""
+    """One statistic; `column` is None for those of rows, `alias` is None where the default name is meant.
+
+    `unit` is what stands in COUNT(DISTINCT unit) where something does.
+    """
 
     kind: StatisticKind.ValueType
     column: Name | None = None
     alias: Name | None = None
     at: str = field(default="", compare=False)
+    others: tuple[Name, ...] = ()
+    quantile: Number | None = None
+    bins: Number | None = None
+    weight: Name | None = None
+    unit: Name | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A key computed from a column; `other` asks for a cell for NULL and for what is out of range."""
+
+    derivation: query_pb2.Derivation.ValueType
+    column: Name
+    width: Number | None = None
+    other: bool = False
+    alias: Name | None = None
+    at: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """JOIN table USING (using)."""
+
+    table: Name
+    using: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded:
+    """BOUNDS(column, lower, upper)."""
+
+    column: Name
+    lower: Number
+    upper: Number
+    at: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """(alias = number, ...) or (number, ...): one item for each of several statistics."""
+
+    items: tuple[tuple[Name | None, Number], ...]
+    at: str = field(default="", compare=False)
+
+    @property
+    def text(self) -> str:
+        """As in a question."""
+        return f"({', '.join(f'{n.text} = {v.text}' if n else v.text for n, v in self.items)})"
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One `key = value` of the privacy clause; `value` is a Number, a Text, or a bare Name."""
+    """One `key = value` of the privacy clause; `value` is a Number, a Text, a bare Name or a list."""
 
     key: Name
-    value: Number | Text | Name
+    value: Number | Text | Name | Listed
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A whole question. `selected` holds the keys that the SELECT list names; None: all of them."""
+    """A whole question.
 
-    table: Name
-    keys: tuple[Name, ...]
+    `table` is None where it is the one that has the first statistic's column. `selected` holds the keys
+    that the SELECT list names; None: all of them. `only_price` says that nothing may be spent.
+    """
+
+    table: Name | None
+    keys: tuple[Name | Computed, ...]
     aggregates: tuple[Aggregate, ...]
     where: Test | None
     settings: tuple[Setting, ...]
-    selected: tuple[Name, ...] | None = None
+    selected: tuple[Name | Computed, ...] | None = None
+    joins: tuple[Joined, ...] = ()
+    bounds: tuple[Bounded, ...] = ()
+    only_price: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +187,4 @@ class Question:
 
     query: query_pb2.Query
     purpose: str | None
+    only_price: bool = False

@@ -61,10 +61,10 @@ def find_table(catalog: Catalog, name: Name) -> Table:
 def find_column(table: Table, name: Name) -> Column:
     """Return the column that *name* means; Refused UNKNOWN_NAME if none, several, or the unit column."""
     known = [c.name for c in table.columns]
-    found = spelled(name.text, known)
+    found = spelled(name.text, known) or _under_a_table(name.text, known)
     if len(found) == 1:
         return next(c for c in table.columns if c.name == found[0])
-    if not found and table.unit_column and spelled(name.text, [table.unit_column]):
+    if not found and is_unit(table, name):
         raise Refused(
             Refusal.UNKNOWN_NAME,
             f"{echo(table.unit_column)} is the unit column of {echo(table.name)}: it tells whose row it is"
@@ -73,9 +73,23 @@ def find_column(table: Table, name: Name) -> Column:
     raise _unknown("column", name, known, found, f"{echo(table.name)} has")
 
 
+def is_unit(table: Table, name: Name) -> bool:
+    """True where *name* means the unit column, whose row it is."""
+    bare = name.text.rpartition(".")[2]
+    return bool(table.unit_column and spelled(bare, [table.unit_column]))
+
+
+def _under_a_table(name: str, known: Sequence[str]) -> list[str]:
+    """Return the columns of joined tables that *name* can stand for without its table."""
+    bare = {k.partition(".")[2] for k in known if "." in k}
+    wanted = spelled(name, sorted(bare)) if bare else []
+    return [k for k in known if k.partition(".")[2] in wanted] if wanted else []
+
+
 def _unknown(what: str, name: Name, known: Sequence[str], found: Sequence[str], owner: str) -> Refused:
     if found:
-        sentence = f"{what} {echo(name.text)} could be any of {listing(found)}: write it in the exact case"
+        how = "with its table" if any("." in each for each in found) else "in the exact case"
+        sentence = f"{what} {echo(name.text)} could be any of {listing(found)}: write it {how}"
     else:
         hint = nearest(name.text, known)
         sentence = f"unknown {what} {echo(name.text)}: {hint}{owner} {listing(known) or f'no {what}s'}"

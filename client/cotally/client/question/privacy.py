@@ -10,12 +10,12 @@ from cotally.v1.query_pb2 import Mechanism, PrivacyClause
 from cotally.v1.refusals import Refusal, Refused
 
 from .decimals import exact, plain
-from .draft import Name, Number, Setting, Text
+from .draft import Listed, Name, Number, Setting, Text
 from .names import echo, nearest
 
 EXAMPLE: Final = "WITH PRIVACY (epsilon = 1)"
 TARGETS: Final = ("epsilon", "rho", "error")
-KEYS: Final = (*TARGETS, "confidence", "mechanism", "purpose")
+KEYS: Final = (*TARGETS, "confidence", "mechanism", "purpose", "weights", "consistent")
 MECHANISMS: Final = {
     "gaussian": Mechanism.MECHANISM_GAUSSIAN,
     "laplace": Mechanism.MECHANISM_LAPLACE,
@@ -39,11 +39,29 @@ _RANGE: Final = {
     "rho": _Range(Decimal("1e-9"), Decimal(100)),
     "error": _Range(Decimal("1e-9"), Decimal("1e18")),
     "confidence": _Range(Decimal("0.5"), Decimal("0.9999")),
+    "weights": _Range(Decimal("0.001"), Decimal(1000)),
 }
 
 
-def clause(settings: Sequence[Setting], confidence: str) -> tuple[PrivacyClause, str | None]:
-    """Return the clause and the purpose; *confidence* stands where none is set. Refused BAD_PRIVACY."""
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A privacy clause: the message, and what it says of statistics and of how to show them.
+
+    `errors` and `weights` name statistics by alias, or, with None, by their order.
+    """
+
+    message: PrivacyClause
+    purpose: str | None
+    consistent: bool
+    weights: Listed | None
+    errors: Listed | None
+
+
+def clause(settings: Sequence[Setting], confidence: str) -> Clause:
+    """Return what *settings* say; *confidence* stands where none is set. Refused BAD_PRIVACY.
+
+    The message lacks its error where that is a list: `statistics.steer` fills it in.
+    """
     stated: dict[str, Setting] = {}
     for setting in settings:
         key = _key(setting)
@@ -57,17 +75,35 @@ def clause(settings: Sequence[Setting], confidence: str) -> tuple[PrivacyClause,
         raise _bad(f"the privacy clause states {' and '.join(targets)}: state exactly one of them"
                    + stated[targets[1]].key.at)
     message = PrivacyClause(mechanism=MECHANISMS["gaussian"])
-    amount = _amount(targets[0], stated[targets[0]])
-    if targets[0] == "epsilon":
-        message.epsilon = amount
-    elif targets[0] == "rho":
-        message.rho = amount
-    else:
-        message.error = amount
+    listed = stated[targets[0]].value if targets[0] == "error" else None
+    errors = listed if isinstance(listed, Listed) else None
+    if errors is None:
+        setattr(message, targets[0], _amount(targets[0], stated[targets[0]]))
     message.confidence = _confidence(stated.get("confidence"), confidence)
     if "mechanism" in stated:
         message.mechanism = _mechanism(stated["mechanism"])
-    return message, _purpose(stated["purpose"]) if "purpose" in stated else None
+    weights = stated["weights"].value if "weights" in stated else None
+    if weights is not None and not isinstance(weights, Listed):
+        raise _bad(f"weights = {_shown(stated['weights'])} is not accepted: write one for each statistic, as"
+                   f" in weights = (2, 1), or name them, as in weights = (n = 2){weights.at}")
+    return Clause(message, _purpose(stated["purpose"]) if "purpose" in stated else None,
+                  "consistent" in stated and _truth(stated["consistent"]), weights, errors)
+
+
+def amount(key: str, name: Name, number: Number) -> str:
+    """Return the amount of one item of a list, as plain decimal text; Refused BAD_PRIVACY."""
+    try:
+        return _amount(key, Setting(name, number))
+    except Refused as refused:
+        raise _bad(refused.message.replace(f"{key} = ", f"{key} of {echo(name.text)} = ", 1)) from None
+
+
+def _truth(setting: Setting) -> bool:
+    text = setting.value.text.lower()
+    if not isinstance(setting.value, Name) or text not in ("true", "false"):
+        raise _bad(f"consistent = {_shown(setting)} is not accepted: write consistent = true"
+                   + setting.value.at)
+    return text == "true"
 
 
 def _key(setting: Setting) -> str:

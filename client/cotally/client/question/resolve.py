@@ -1,136 +1,124 @@
 """Resolves a draft against the catalog into the canonical Query. SQL and the fluent interface meet here.
 
 Rules:
-- a key is a category column, named once; the SELECT list names only keys of GROUP BY;
-- SUM and AVG take integer and float columns, COUNT takes any;
-- result columns are distinct: for an alias a that is a, a_se, a_low, a_high and a_flag.
+- a key is a category column or computed from a number or date, and named once; the SELECT list names
+  only keys of GROUP BY;
+- COUNT takes any column, every other statistic of a column integer and float ones;
+- result columns are distinct: for an alias a that is a, a_se, a_low, a_high, a_flag and a_adjusted;
+- in a question with a join every column is called "table.column".
 """
 
-import unicodedata
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import replace
 
-from cotally.v1.catalog_pb2 import Catalog, ColumnType, Table
-from cotally.v1.query_pb2 import Query, Statistic, StatisticKind
+from cotally.v1 import query_pb2
+from cotally.v1.catalog_pb2 import Catalog, Table
+from cotally.v1.query_pb2 import Query, Statistic
 from cotally.v1.refusals import Refusal, Refused
 
 from ..canonicalise import canonical_query
-from .draft import Aggregate, Draft, Name, Question
-from .names import describe, echo, find_column, find_table, listing
+from ..published import NUMBERS
+from ..scope import joined, narrowed
+from .decimals import exact, plain
+from .draft import Aggregate, Bounded, Draft, Name, Question
+from .keys import keys
+from .names import echo, find_column, find_table, is_unit, listing, spelled
+from .place import placed
 from .predicates import check_size, predicate
 from .privacy import DEFAULT_CONFIDENCE, clause
-
-SUFFIXES: Final = ("_low", "_high", "_se", "_flag")
-MAX_STATISTICS: Final = 64
-MAX_KEYS: Final = 16
-_MAX_NAME: Final = 64
-
-PREFIX: Final = {
-    StatisticKind.STATISTIC_KIND_COUNT: "count_",
-    StatisticKind.STATISTIC_KIND_SUM: "sum_",
-    StatisticKind.STATISTIC_KIND_MEAN: "avg_",
-}
-_SPELLED: Final = {
-    StatisticKind.STATISTIC_KIND_COUNT: "COUNT",
-    StatisticKind.STATISTIC_KIND_SUM: "SUM",
-    StatisticKind.STATISTIC_KIND_MEAN: "AVG",
-}
-_NUMBERS: Final = (ColumnType.COLUMN_TYPE_INTEGER, ColumnType.COLUMN_TYPE_FLOAT)
+from .statistics import MAX_STATISTICS, SUFFIXES, statistic, steer
 
 
 def resolve(draft: Draft, catalog: Catalog, confidence: str = DEFAULT_CONFIDENCE) -> Question:
     """Return the question that *draft* means; raise Refused naming the first thing that is wrong."""
-    table = find_table(catalog, draft.table)
-    keys = _keys(table, draft.keys)
-    if draft.selected is not None:
-        _selected(table, keys, draft.selected)
-    statistics = _statistics(table, draft.aggregates)
-    _distinct(keys, statistics, draft.aggregates)
-    query = Query(table=table.name, keys=keys, statistics=statistics)
+    draft = _with_table(draft, catalog)
+    table = _table(draft, catalog)
+    query = Query(table=table.name)
+    table = _joined(table, draft, catalog, query)
+    table = _bounded(table, draft.bounds, query)
+    names, derived = keys(table, draft.keys, draft.selected)
+    query.keys.extend(names)
+    query.derived.extend(derived)
+    query.statistics.extend(_statistics(table, draft.aggregates))
+    _distinct(names, query.statistics, draft.aggregates)
     if draft.where is not None:
         check_size(draft.where)
         query.where.CopyFrom(predicate(table, draft.where))
-    privacy, purpose = clause(draft.settings, confidence)
-    query.privacy.CopyFrom(privacy)
-    return Question(canonical_query(query), purpose)
+    privacy = clause(draft.settings, confidence)
+    steer(query.statistics, privacy)
+    query.privacy.CopyFrom(privacy.message)
+    query.consistent = privacy.consistent
+    return Question(canonical_query(query), privacy.purpose, draft.only_price)
 
 
-def _keys(table: Table, names: Sequence[Name]) -> list[str]:
-    if len(names) > MAX_KEYS:
-        raise Refused(Refusal.UNSUPPORTED, f"more than {MAX_KEYS} keys in GROUP BY{names[MAX_KEYS].at}")
-    keys: list[str] = []
-    for name in names:
-        column = find_column(table, name)
-        if column.type != ColumnType.COLUMN_TYPE_CATEGORY:
-            categories = [c.name for c in table.columns if c.type == ColumnType.COLUMN_TYPE_CATEGORY]
-            raise Refused(
-                Refusal.UNSUPPORTED,
-                f"{describe(column)} and cannot be a key: GROUP BY takes category columns"
-                f" ({echo(table.name)} has {listing(categories) or 'none'}){name.at}",
-            )
-        if column.name in keys:
-            raise Refused(Refusal.MALFORMED, f"{echo(column.name)} stands twice in GROUP BY{name.at}")
-        keys.append(column.name)
-    return keys
+def _table(draft: Draft, catalog: Catalog) -> Table:
+    if draft.table is None:
+        raise Refused(Refusal.MALFORMED, "the question names no table")
+    return find_table(catalog, draft.table)
 
 
-def _selected(table: Table, keys: Sequence[str], names: Sequence[Name]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        column = find_column(table, name).name
-        if column not in keys:
-            raise Refused(
-                Refusal.UNSUPPORTED,
-                f"column {echo(column)} outside COUNT, SUM and AVG is not supported unless it stands in"
-                f" GROUP BY: cotally releases statistics, never rows{name.at}",
-            )
-        if column in seen:
-            raise Refused(Refusal.MALFORMED, f"key {echo(column)} is selected twice{name.at}")
-        seen.add(column)
+def _with_table(draft: Draft, catalog: Catalog) -> Draft:
+    """Return *draft* with its table: where FROM is missing, the one that has the first column."""
+    name = draft.aggregates[0].column if draft.aggregates else None
+    if draft.table is not None or name is None:
+        return draft
+    table, dot, column = name.text.partition(".")
+    if dot:
+        first, *rest = draft.aggregates
+        bare = replace(first, column=Name(column, name.at))
+        return replace(draft, table=Name(table, name.at), aggregates=(bare, *rest))
+    having = [t for t in catalog.tables if spelled(name.text, [c.name for c in t.columns])]
+    if len(having) == 1:
+        return replace(draft, table=Name(having[0].name, name.at))
+    known = f"it is in {listing(t.name for t in having)}" if having else "no table has it"
+    raise Refused(Refusal.UNKNOWN_NAME, f"which table has {echo(name.text)}? {known}: write FROM and the"
+                                        f" table's name{name.at}")
+
+
+def _joined(table: Table, draft: Draft, catalog: Catalog, query: Query) -> Table:
+    if len(draft.joins) > 1:
+        raise Refused(Refusal.UNSUPPORTED, "a third table is not supported: a question joins two tables"
+                                           + draft.joins[1].table.at)
+    for join in draft.joins:
+        other = find_table(catalog, join.table)
+        if table.unit_column and not is_unit(table, join.using):
+            raise Refused(Refusal.UNSUPPORTED, f"a join on {echo(join.using.text)} is not supported: tables are joined"
+                                               f" on their unit, USING ({echo(table.unit_column)}){join.using.at}")
+        with placed(join.table.at):
+            table = joined(table, other, table.unit_column)
+        query.joins.add(table=other.name, using=other.unit_column)
+    return table
+
+
+def _bounded(table: Table, written: Sequence[Bounded], query: Query) -> Table:
+    result = Table()
+    result.CopyFrom(table)
+    for bounds in written:
+        column = find_column(result, bounds.column)
+        if any(each.column == column.name for each in query.bounds):
+            raise Refused(Refusal.MALFORMED, f"{echo(column.name)} is bounded twice{bounds.at}")
+        ends = [exact(number.text) for number in (bounds.lower, bounds.upper)]
+        for end, number in zip(ends, (bounds.lower, bounds.upper), strict=True):
+            if end is None and column.type in NUMBERS:
+                raise Refused(Refusal.MALFORMED, f"{echo(number.text)} is no bound: write a number, as in"
+                                                 f" BOUNDS(income, 0, 50000){number.at}")
+        lower, upper = (plain(end) if end is not None else "" for end in ends)
+        message = query_pb2.Bounds(column=column.name, lower=lower, upper=upper)
+        with placed(bounds.at):
+            column.CopyFrom(narrowed(column, message))
+        query.bounds.append(message)
+    return result
 
 
 def _statistics(table: Table, aggregates: Sequence[Aggregate]) -> list[Statistic]:
     if not aggregates:
         raise Refused(
             Refusal.UNSUPPORTED,
-            "a question without a statistic is not supported: ask for COUNT(*), COUNT(c), SUM(c) or AVG(c)",
+            "a question without a statistic is not supported: ask, for example, for COUNT(*), SUM(c) or AVG(c)",
         )
     if len(aggregates) > MAX_STATISTICS:
         raise Refused(Refusal.UNSUPPORTED, f"more than {MAX_STATISTICS} statistics in one question")
-    return [_statistic(table, aggregate) for aggregate in aggregates]
-
-
-def _statistic(table: Table, aggregate: Aggregate) -> Statistic:
-    if aggregate.column is None:
-        return Statistic(alias=_alias(aggregate, "count"), kind=StatisticKind.STATISTIC_KIND_COUNT_ROWS)
-    column = find_column(table, aggregate.column)
-    if aggregate.kind != StatisticKind.STATISTIC_KIND_COUNT and column.type not in _NUMBERS:
-        name = f"{_SPELLED[aggregate.kind]}({echo(column.name)})"
-        raise Refused(
-            Refusal.UNSUPPORTED,
-            f"{name} is not supported: {describe(column)}; SUM and AVG take integer and float columns"
-            + aggregate.column.at,
-        )
-    alias = _alias(aggregate, PREFIX[aggregate.kind] + column.name)
-    return Statistic(alias=alias, kind=aggregate.kind, column=column.name)
-
-
-def _alias(aggregate: Aggregate, default: str) -> str:
-    name = aggregate.alias or Name(default, aggregate.at)
-    alias = unicodedata.normalize("NFC", name.text)
-    if not alias.strip() or not alias.isprintable() or (aggregate.alias and len(alias) > _MAX_NAME):
-        raise Refused(
-            Refusal.MALFORMED,
-            f"alias {echo(alias)!r} is not accepted: use at most {_MAX_NAME} printable characters{name.at}",
-        )
-    for suffix in SUFFIXES:
-        if alias.lower().endswith(suffix):
-            raise Refused(
-                Refusal.MALFORMED,
-                f"alias {echo(alias)} is not accepted: names that end in {suffix} are kept for error bars;"
-                f" choose another with AS{name.at}",
-            )
-    return alias
+    return [statistic(table, aggregate) for aggregate in aggregates]
 
 
 def _distinct(keys: Sequence[str], statistics: Sequence[Statistic], written: Sequence[Aggregate]) -> None:

@@ -15,14 +15,16 @@ from ..question.names import echo
 from ..question.privacy import EXAMPLE
 from .source import Source, kind
 
-_ONE_TABLE: Final = "a question reads one table"
+_ONE_TABLE: Final = "a question reads one table, or two joined on their unit"
+_JOIN: Final = "write FROM first JOIN second USING (unit column)"
 _COMPARE: Final = "compare with =, <>, <, <=, >, >=, BETWEEN or IN"
 _SORT: Final = "sort or cut the released result instead"
 _BARE: Final = "write names and values directly"
 
 _TOKENS: Final[dict[str, tuple[str, str]]] = {
     **dict.fromkeys(("UNION", "EXCEPT", "INTERSECT"), ("{}", "ask two questions")),
-    **dict.fromkeys(("JOIN", "STRAIGHT_JOIN", "LATERAL", "USING", "ON"), ("{}", _ONE_TABLE)),
+    **dict.fromkeys(("STRAIGHT_JOIN", "LATERAL"), ("{}", _ONE_TABLE)),
+    "ON": ("ON", _JOIN),
     **dict.fromkeys(("ORDER_BY", "LIMIT", "OFFSET", "FETCH", "SORT_BY"), ("{}", _SORT)),
     **dict.fromkeys(("LIKE", "ILIKE", "RLIKE", "SIMILAR_TO", "GLOB", "NULLSAFE_EQ", "XOR"), ("{}", _COMPARE)),
     **dict.fromkeys(("PLUS", "SLASH", "MOD", "DIV", "DPIPE", "CARET", "PIPE", "AMP", "TILDE", "HASH"),
@@ -51,7 +53,7 @@ _TOKENS: Final[dict[str, tuple[str, str]]] = {
     "CLUSTER_BY": ("CLUSTER BY", "leave it out"),
     "DISTRIBUTE_BY": ("DISTRIBUTE BY", "leave it out"),
 }
-_JOIN_WORDS: Final = {"LEFT", "RIGHT", "FULL", "INNER", "OUTER", "CROSS", "NATURAL", "SEMI", "ANTI", "ASOF"}
+_JOIN_WORDS: Final = {"LEFT", "RIGHT", "FULL", "OUTER", "CROSS", "NATURAL", "SEMI", "ANTI", "ASOF"}
 
 _CALLS: Final[dict[str, tuple[str, str]]] = {
     **dict.fromkeys(("CAST", "TRY_CAST", "SAFE_CAST", "CONVERT"),
@@ -62,15 +64,35 @@ _CALLS: Final[dict[str, tuple[str, str]]] = {
     "FILTER": ("FILTER", "put the condition into WHERE"),
     "MEAN": ("function MEAN", "write AVG"),
     "TOTAL": ("function TOTAL", "write SUM"),
+    **dict.fromkeys(("VAR_SAMP", "VARIANCE_SAMP", "VAR", "VARIANCE_POP"),
+                    ("function {}", "write VARIANCE(c), which is of the population: divided by n")),
+    **dict.fromkeys(("STDDEV_SAMP", "STD", "STDEV"),
+                    ("function {}", "write STDDEV(c), which is of the population: divided by n")),
+    "COVAR_SAMP": ("function COVAR_SAMP", "write COVAR(y, x), which is of the population: divided by n"),
+    **dict.fromkeys(("REGR_SLOPE", "REGR_INTERCEPT", "REGR_R2", "REGR_COUNT"),
+                    ("function {}", "write REGR(y, x), which gives intercept and slopes")),
+    **dict.fromkeys(("PERCENTILE_DISC", "PERCENTILE", "APPROX_QUANTILE", "APPROX_PERCENTILE", "QUANTILE_CONT"),
+                    ("function {}", "write QUANTILE(c, q)")),
+    **dict.fromkeys(("APPROX_COUNT_DISTINCT", "APPROX_DISTINCT"),
+                    ("function {}", "write COUNT(DISTINCT unit column)")),
+    **dict.fromkeys(("EXTRACT", "DATE_TRUNC", "DATE_PART"),
+                    ("function {}", "write YEAR(c), QUARTER(c) or MONTH(c)")),
+    **dict.fromkeys(("WIDTH_BUCKET", "FLOOR"), ("function {}", "write BIN(c, width)")),
 }
 _AGGREGATES: Final = {"COUNT", "SUM", "AVG"}
+OWN_FUNCTIONS: Final = frozenset({
+    "VARIANCE", "VAR_POP", "STDDEV", "STDDEV_POP", "MEDIAN", "QUANTILE", "PERCENTILE_CONT", "HISTOGRAM", "CORR",
+    "COVAR", "COVAR_POP", "REGR", "INCIDENCES", "CLIPPED_LOW", "CLIPPED_HIGH", "TRUNCATED", "WEIGHTED", "BIN",
+    "YEAR", "QUARTER", "MONTH",
+})
 _BEFORE_PARENTHESIS: Final = {
     "SELECT", "FROM", "WHERE", "GROUP_BY", "AND", "OR", "NOT", "IN", "BETWEEN", "IS", "ALIAS", "COMMA",
-    "L_PAREN", "R_PAREN", "EQ", "NEQ", "LT", "LTE", "GT", "GTE", "DASH", "STAR", "NUMBER", "STRING", "DOT",
+    "L_PAREN", "R_PAREN", "EQ", "USING", "NEQ", "LT", "LTE", "GT", "GTE", "DASH", "STAR", "NUMBER", "STRING", "DOT",
 }
 _AFTER_A_LIST: Final = {"FROM", "WHERE", "GROUP_BY", "R_PAREN", "COMMA"}
 _SPELLINGS: Final = {"==": "write =", "!": "write NOT"}
-FORM: Final = "SELECT keys, aggregates FROM table [WHERE ...] [GROUP BY keys] WITH PRIVACY (...)"
+FORM: Final = ("SELECT keys, aggregates FROM table [JOIN table USING (unit)] [WHERE ...] [GROUP BY keys]"
+               " [BOUNDS(c, lower, upper)] WITH PRIVACY (...)")
 
 
 def unsupported(construct: str, help_: str, at: str) -> Refused:
@@ -89,8 +111,8 @@ def refuse_constructs(source: Source, tokens: Sequence[Token]) -> None:
         at = source.at(token.start)
         if name == "SELECT" and index:
             raise unsupported("a subquery", _ONE_TABLE, at)
-        if name == "DISTINCT":
-            raise unsupported(_distinct(tokens, index), "cotally counts rows, bounded per person", at)
+        if name == "DISTINCT" and not _is_counted(tokens, index):
+            raise unsupported(_distinct(tokens, index), "cotally counts rows, or persons: COUNT(DISTINCT unit column)", at)
         if name == "SEMICOLON":
             raise unsupported("a second statement", "ask one question at a time; the privacy clause belongs"
                               " before the semicolon", at)
@@ -102,14 +124,16 @@ def refuse_constructs(source: Source, tokens: Sequence[Token]) -> None:
             raise unsupported("NULL as a value", "write IS NULL or IS NOT NULL", at)
         if source.raw(token) in _SPELLINGS:
             raise unsupported(f"the operator {source.raw(token)}", _SPELLINGS[source.raw(token)], at)
-        if name in _TOKENS and not _is_part(tokens, index):
+        if name == "JOIN" and _first_join_word(tokens, index) is not token:
+            start = _first_join_word(tokens, index)
+            raise unsupported(f"{echo(start.text.upper())} JOIN", _JOIN, source.at(start.start))
+        if name in _TOKENS and not _is_part(tokens, index) and not _is_percentile(tokens, index):
             construct, help_ = _TOKENS[name]
-            start = _first_join_word(tokens, index) if name == "JOIN" else token
-            raise unsupported(construct.format(echo(token.text.upper())), help_, source.at(start.start))
+            raise unsupported(construct.format(echo(token.text.upper())), help_, at)
         if name == "VAR" and token.text.startswith("$"):
             raise unsupported(f"a parameter ({echo(token.text)})", "write the value itself", at)
         if index + 1 < len(tokens) and kind(tokens[index + 1]) == "L_PAREN":
-            _refuse_call(source, token)
+            _refuse_call(source, tokens, index)
 
 
 def _refuse_other_statements(source: Source, tokens: Sequence[Token]) -> None:
@@ -160,13 +184,31 @@ def _first_join_word(tokens: Sequence[Token], index: int) -> Token:
     return tokens[index]
 
 
-def _refuse_call(source: Source, token: Token) -> None:
+def _is_counted(tokens: Sequence[Token], index: int) -> bool:
+    """True for the DISTINCT of COUNT(DISTINCT c)."""
+    return (index > 1 and kind(tokens[index - 1]) == "L_PAREN" and tokens[index - 2].text.upper() == "COUNT"
+            and kind(tokens[index - 2]) != "IDENTIFIER")
+
+
+def _is_percentile(tokens: Sequence[Token], index: int) -> bool:
+    """True for the ORDER BY of WITHIN GROUP (ORDER BY c)."""
+    before = [token.text.upper() for token in tokens[max(index - 3, 0):index]]
+    return kind(tokens[index]) == "ORDER_BY" and before == ["WITHIN", "GROUP", "("]
+
+
+def _refuse_call(source: Source, tokens: Sequence[Token], index: int) -> None:
+    token = tokens[index]
     word = token.text.upper()
-    if kind(token) in _BEFORE_PARENTHESIS or word in _AGGREGATES:
+    if kind(token) in _BEFORE_PARENTHESIS or word in _AGGREGATES or word.startswith("COTALLY FUNCTION "):
+        return
+    if word in OWN_FUNCTIONS and kind(token) != "IDENTIFIER":
+        return
+    if word == "GROUP" and index and tokens[index - 1].text.upper() == "WITHIN":
         return
     at = source.at(token.start)
     if word == "PRIVACY":
         raise Refused(Refusal.BAD_PRIVACY, f"the privacy clause begins with WITH: write {EXAMPLE}{at}")
-    default = (f"function {echo(word)}", "cotally answers COUNT(*), COUNT(c), SUM(c) and AVG(c)")
+    default = (f"function {echo(word)}", "cotally answers COUNT, SUM, AVG, VARIANCE, STDDEV, MEDIAN, QUANTILE,"
+                                         " HISTOGRAM, CORR, COVAR and REGR")
     construct, help_ = _CALLS.get(word, default)
     raise unsupported(construct.format(word), help_, at)

@@ -1,5 +1,6 @@
 """Reads the tree of a SELECT into a draft: table, keys, aggregates, WHERE."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlglot import exp
@@ -7,9 +8,10 @@ from sqlglot import exp
 from cotally.v1.query_pb2 import StatisticKind
 from cotally.v1.refusals import Refusal, Refused
 
-from ..question.draft import Aggregate, Draft, Name, Setting
+from ..question.draft import Aggregate, Computed, Draft, Joined, Name, Setting
 from ..question.names import echo
 from .constructs import FORM, unsupported
+from .functions import Reader, called
 from .source import Source
 from .tree import parts, refuse_node
 from .where import Where
@@ -22,13 +24,18 @@ _AGGREGATES: Final[tuple[tuple[type[exp.Expression], StatisticKind.ValueType, st
 
 
 def draft(select: exp.Select, source: Source, settings: tuple[Setting, ...]) -> Draft:
-    """Return the draft that *select* writes down; Refused UNSUPPORTED for anything else in it."""
-    present = parts(select, {"expressions", "from", "where", "group"}, source)
-    if "from" not in present:
+    """Return the draft that *select* writes down; Refused UNSUPPORTED for anything else in it.
+
+    Only a suggestion of bounds may do without FROM.
+    """
+    present = parts(select, {"expressions", "from", "joins", "where", "group"}, source)
+    items = present.get("expressions", [])
+    table = _table(present["from"], source) if "from" in present else None
+    if table is None and not (items and called(items[0]) == "SUGGEST_BOUNDS"):
         raise Refused(Refusal.MALFORMED, f"the question names no table: the form is {FORM}")
-    table = _table(present["from"], source)
-    columns = Columns(source, table)
-    selected, aggregates = _select_list(present.get("expressions", []), columns)
+    joins = tuple(_join(join, source) for join in present.get("joins", []))
+    columns = Columns(source, tuple(each for each in (table, *(join.table for join in joins)) if each))
+    selected, aggregates = _select_list(items, columns)
     test = None
     if "where" in present:
         condition = parts(present["where"], {"this"}, source)["this"]
@@ -40,15 +47,16 @@ def draft(select: exp.Select, source: Source, settings: tuple[Setting, ...]) -> 
         where=test,
         settings=settings,
         selected=selected,
+        joins=joins,
     )
 
 
 class Columns:
-    """Reads column names of the one table, with or without its name before them."""
+    """Reads column names; with one table its name before them may be left out, and is."""
 
-    def __init__(self, source: Source, table: Name) -> None:
+    def __init__(self, source: Source, tables: tuple[Name, ...]) -> None:
         self.source = source
-        self._table = table
+        self._tables = tables
 
     def name(self, node: exp.Column) -> Name:
         """Return the name that *node* writes; Refused if it belongs to another table."""
@@ -56,16 +64,34 @@ class Columns:
         at = self.source.at_node(node)
         if not isinstance(node.this, exp.Identifier):
             raise refuse_node(node.this, self.source, "a column name")
-        if "table" in present and node.table.casefold() != self._table.text.casefold():
+        if "table" not in present:
+            return Name(node.name, at)
+        known = [table.text for table in self._tables]
+        if known and node.table.casefold() not in [name.casefold() for name in known]:
             raise Refused(
                 Refusal.UNKNOWN_NAME,
-                f"unknown table {echo(node.table)}: this question reads {echo(self._table.text)}{at}",
+                f"unknown table {echo(node.table)}: this question reads {' and '.join(map(echo, known))}{at}",
             )
-        return Name(node.name, at)
+        return Name(node.name if len(known) == 1 else f"{node.table}.{node.name}", at)
+
+
+def _join(node: Any, source: Source) -> Joined:
+    """Return JOIN table USING (column); every other join is refused."""
+    present = parts(node, {"this", "using", "kind"}, source)
+    at = source.at_node(present["this"])
+    using = present.get("using", [])
+    if not using and not present.get("kind"):
+        raise unsupported("a second table", "write FROM first JOIN second USING (unit column)", at)
+    if len(using) != 1 or not isinstance(using[0], exp.Identifier | exp.Column) or present.get("kind", "INNER") != "INNER":
+        raise unsupported("this join", "write FROM first JOIN second USING (unit column)", at)
+    return Joined(_named_table(present["this"], source), Name(using[0].name, source.at_node(using[0])))
 
 
 def _table(clause: Any, source: Source) -> Name:
-    node = parts(clause, {"this"}, source)["this"]
+    return _named_table(parts(clause, {"this"}, source)["this"], source)
+
+
+def _named_table(node: Any, source: Source) -> Name:
     if not isinstance(node, exp.Table):
         raise refuse_node(node, source, "FROM")
     if node.args.get("alias"):
@@ -73,14 +99,17 @@ def _table(clause: Any, source: Source) -> Name:
         raise unsupported(f"a table alias ({alias})", "use the table's own name", source.at_node(node))
     if node.args.get("db"):
         raise unsupported("a table name with a dot", "use the name in the catalog", source.at_node(node))
-    parts(node, {"this"}, source)
+    parts(node, {"this", "joins"}, source)
+    if node.args.get("joins"):
+        raise unsupported("this join", "write FROM first JOIN second USING (unit column)", source.at_node(node))
     if not isinstance(node.this, exp.Identifier):
         raise refuse_node(node.this, source, "FROM")
     return Name(node.name, source.at_node(node))
 
 
-def _select_list(items: Any, columns: Columns) -> tuple[tuple[Name, ...], tuple[Aggregate, ...]]:
-    selected: list[Name] = []
+def _select_list(items: Any, columns: Columns) -> tuple[tuple[Name | Computed, ...], tuple[Aggregate, ...]]:
+    selected: list[Name | Computed] = []
+    reader = Reader(columns.source, columns.name)
     aggregates: list[Aggregate] = []
     for item in items:
         alias = None
@@ -96,8 +125,13 @@ def _select_list(items: Any, columns: Columns) -> tuple[tuple[Name, ...], tuple[
                     f"an alias for a key ({echo(alias.text)})", "keys keep their column's name", alias.at
                 )
             selected.append(name)
-        else:
-            aggregates.append(_aggregate(node, alias, columns))
+            continue
+        computed = reader.computed(node)
+        if computed is not None:
+            selected.append(replace(computed, alias=alias))
+            continue
+        own = reader.aggregate(node, lambda inner: _aggregate(inner, None, columns))
+        aggregates.append(_aggregate(node, alias, columns) if own is None else replace(own, alias=alias))
     return tuple(selected), tuple(aggregates)
 
 
@@ -114,6 +148,8 @@ def _aggregate(node: Any, alias: Name | None, columns: Columns) -> Aggregate:
         at = source.at_node(node)
         if isinstance(argument, exp.Star) and not any(argument.args.values()) and shape is exp.Count:
             return Aggregate(StatisticKind.STATISTIC_KIND_COUNT_ROWS, None, alias, at)
+        if isinstance(argument, exp.Distinct) and shape is exp.Count:
+            return _persons(argument, alias, columns, at)
         if isinstance(argument, exp.Column) and isinstance(argument.this, exp.Identifier):
             return Aggregate(kind, columns.name(argument), alias, at)
         if argument is None:
@@ -129,11 +165,24 @@ def _aggregate(node: Any, alias: Name | None, columns: Columns) -> Aggregate:
     raise refuse_node(node, source, "the SELECT list")
 
 
-def _keys(clause: Any, columns: Columns) -> tuple[Name, ...]:
-    keys: list[Name] = []
+def _persons(node: Any, alias: Name | None, columns: Columns, at: str) -> Aggregate:
+    """Read COUNT(DISTINCT unit)."""
+    counted = parts(node, {"expressions"}, columns.source).get("expressions", [])
+    if len(counted) != 1 or not isinstance(counted[0], exp.Column):
+        raise unsupported("this form of DISTINCT inside COUNT", "write COUNT(DISTINCT unit column)", at)
+    return Aggregate(StatisticKind.STATISTIC_KIND_PERSONS, None, alias, at, unit=columns.name(counted[0]))
+
+
+def _keys(clause: Any, columns: Columns) -> tuple[Name | Computed, ...]:
+    keys: list[Name | Computed] = []
+    reader = Reader(columns.source, columns.name)
     for node in parts(clause, {"expressions"}, columns.source).get("expressions", []):
         if isinstance(node, exp.Literal):
             raise unsupported("a position in GROUP BY", "name the column", columns.source.at_node(node))
+        computed = reader.computed(node)
+        if computed is not None:
+            keys.append(computed)
+            continue
         if not isinstance(node, exp.Column):
             raise refuse_node(node, columns.source, "GROUP BY")
         keys.append(columns.name(node))

@@ -55,7 +55,7 @@ def parts(node: Any, allowed: Collection[str], source: Source) -> dict[str, Any]
             inner = first if isinstance(first, exp.Expression) else node
             place = source.at_node(inner) or source.at_node(node)
             if name == "joins":
-                raise unsupported("a second table", "a question reads one table", place)
+                raise unsupported("this join", "write FROM first JOIN second USING (unit column)", place)
             raise unsupported(name.replace("_", " ").upper(), f"the form is {FORM}", place)
     return present
 
@@ -84,6 +84,8 @@ def _named(node: Any) -> str:
         return "CASE"
     if isinstance(node, exp.Predicate | exp.Connector | exp.Not):
         return "a condition"
+    if isinstance(node, exp.Anonymous):
+        return f"function {echo(str(node.this).rpartition(' ')[2])}"
     if isinstance(node, exp.Func):
         return f"function {echo(node.sql_name())}"
     return _CAMEL.sub(" ", type(node).__name__).upper()

@@ -5,7 +5,6 @@ a plan that is wrong on its face even if all of them were hostile.
 """
 
 import math
-import re
 from fractions import Fraction
 from itertools import pairwise
 from typing import Final
@@ -13,23 +12,11 @@ from typing import Final
 from cotally.v1 import catalog_pb2, query_pb2, roster_pb2, round_pb2
 from cotally.v1.refusals import Refusal, Refused
 
+from ..published import column_of, key_cells, rational
+from .blocks import Want, blocks_of, check_sensitivity, width
+
 PICO: Final = 10**12  # pico-rho in one rho
 _MAX_EXPONENT: Final = 1074
-# No exponents: "1e999999999" is short to write and long to compute.
-_NUMBER: Final = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400}|/0{0,9}[1-9][0-9]{0,400})?")
-
-
-def key_cells(column: catalog_pb2.Column) -> tuple[str, ...]:
-    """Return a category's public cells in publication order, `other` last where declared."""
-    return (*column.codes, "other") if column.other else tuple(column.codes)
-
-
-def column_of(table: catalog_pb2.Table, name: str) -> catalog_pb2.Column:
-    """Return the column called *name*; refuse an unknown one."""
-    for column in table.columns:
-        if column.name == name:
-            return column
-    raise Refused(Refusal.UNKNOWN_NAME, f"table {table.name!r} has no column {name!r}")
 
 
 def groups(query: query_pb2.Query, table: catalog_pb2.Table) -> int:
@@ -44,13 +31,6 @@ def scale_of(block: round_pb2.Block) -> Fraction:
     return Fraction(block.scale.mantissa) * Fraction(2) ** block.scale.exponent
 
 
-def rational(text: str, what: str) -> Fraction:
-    """Return the number that *text* writes as "a/b" or a decimal; refuse anything else."""
-    if _NUMBER.fullmatch(text) is None:
-        raise Refused(Refusal.MALFORMED, f"the plan's {what} is not a number")
-    return Fraction(text)
-
-
 def check_plan(
     plan: round_pb2.Plan, query: query_pb2.Query, table: catalog_pb2.Table, policy: roster_pb2.Policy,
     modulus_bits: int,
@@ -58,14 +38,16 @@ def check_plan(
     """Refuse a plan that contradicts catalog, policy or itself.
 
     - The question names each result once and has a confidence.
-    - Blocks lie one after the other and have one coordinate per group.
+    - Each statistic is decoded from the blocks that it needs, in the catalog's units, and no block is idle;
+      blocks lie one after the other and have the coordinates of every group.
+    - No block says that a person moves it by less than the table's bounds let one.
     - The block prices add up to no more than the release's (each was rounded up by less than one).
     - h counts the minimum's departments less those that may collude; 1 where one department holds all.
     - Every block's noise buys at least the privacy that its price states.
     - The slots hold every coordinate and fit the modulus.
     """
     _check_question(query)
-    _check_layout(plan, groups(query, table))
+    _check_layout(plan, query, table)
     if plan.population != table.population or plan.mechanism != query.privacy.mechanism:
         raise Refused(Refusal.PLAN_MISMATCH, "the plan has another population or mechanism than the question")
     if sum(block.pico_rho for block in plan.blocks) > plan.pico_rho + len(plan.blocks):
@@ -89,16 +71,45 @@ def _check_question(query: query_pb2.Query) -> None:
         raise Refused(Refusal.BAD_PRIVACY, "the question's confidence does not lie between 0 and 1")
 
 
-def _check_layout(plan: round_pb2.Plan, cells: int) -> None:
-    if not plan.blocks or any(block.cells != cells for block in plan.blocks):
-        raise Refused(Refusal.PLAN_MISMATCH, f"the plan's blocks do not have the question's {cells} cells")
+def _check_layout(
+    plan: round_pb2.Plan, query: query_pb2.Query, table: catalog_pb2.Table,
+) -> None:
+    cells = groups(query, table)
+    if not plan.blocks:
+        raise Refused(Refusal.PLAN_MISMATCH, "the plan has no block")
+    if any(block.refinement < 1 for block in plan.blocks):
+        raise Refused(Refusal.MALFORMED, "the plan has a block of refinement 0")
+    read = {position for reading in plan.readings for position in reading.blocks}
+    blocks_of(plan, query, table)
+    if read != set(range(len(plan.blocks))):
+        raise Refused(Refusal.PLAN_MISMATCH, "the plan has a block that no statistic is decoded from")
+    for block in plan.blocks:
+        if block.cells != cells * width(block):
+            raise Refused(Refusal.PLAN_MISMATCH, f"the plan's blocks do not have the question's {cells} cells")
+        check_sensitivity(block, table, cells)
     ends = [(block.offset, block.offset + block.cells) for block in plan.blocks]
     if ends[0][0] != 0 or any(before[1] != after[0] for before, after in pairwise(ends)):
         raise Refused(Refusal.PLAN_MISMATCH, "the plan's blocks do not lie one after the other")
-    if len({(block.kind, block.column) for block in plan.blocks}) != len(plan.blocks):
+    distinct = {(Want.of(block), block.coarse, block.second.coarse) for block in plan.blocks}
+    if len(distinct) != len(plan.blocks):
         raise Refused(Refusal.PLAN_MISMATCH, "the plan measures a block twice")
-    if any(block.refinement < 1 for block in plan.blocks):
-        raise Refused(Refusal.MALFORMED, "the plan has a block of refinement 0")
+    _check_forms(plan)
+
+
+def _check_forms(plan: round_pb2.Plan) -> None:
+    """Refuse a statistic whose products are of other values than its sums."""
+    for reading in plan.readings:
+        blocks = [plan.blocks[position] for position in reading.blocks]
+        forms = {block.column: (block.coarse, rational(block.centre, "centre")) for block in blocks
+                 if block.kind == round_pb2.BLOCK_KIND_CENTRED_SUM}
+        for block in blocks:
+            if block.kind != round_pb2.BLOCK_KIND_PRODUCT:
+                continue
+            first = (block.coarse, rational(block.centre, "centre"))
+            second = (block.second.coarse, rational(block.second.centre, "centre"))
+            if forms.get(block.column, first) != first or forms.get(block.second.column, second) != second:
+                raise Refused(Refusal.PLAN_MISMATCH,
+                              f"the plan centres {block.column!r} and its products differently")
 
 
 def _check_honest(plan: round_pb2.Plan, table: catalog_pb2.Table, policy: roster_pb2.Policy) -> None:

@@ -1,12 +1,13 @@
-"""What a node needs of an engine; DuckDB is the first one, databases follow."""
+"""What a node needs of an engine: DuckDB, PostgreSQL and Spark each are one."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from cotally.server.model.catalog import Table
 from cotally.server.model.plan import Plan
 from cotally.server.model.query import Query
+
+Where = TypeVar("Where", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,14 @@ class EngineError(Exception):
     """The engine broke down. The text names the kind of error and nothing that it read."""
 
 
-class Engine(Protocol):
-    """Turns one department's holding into one vector of integers."""
+class Measures(Protocol):
+    """Turns one department's holding into vectors of integers."""
 
-    def snapshot(self, table: Table, source: Path) -> SnapshotReport:
-        """Freeze *source* as the table's current vintage, unless that was done before.
+    def open(self, table: Table) -> None:
+        """Get ready to measure *table*; reads no record.
 
-        Raises Misconfigured, naming file and column, where the source cannot be the table.
+        Raises EngineError where the engine cannot be reached, Misconfigured where the vintage is not
+        there or is no longer the one that was announced: both are the same for every record.
         """
         ...
 
@@ -35,5 +37,16 @@ class Engine(Protocol):
         """The un-noised vector: refined integers within their caps, `plan.coordinates` of them.
 
         *salt* keys the hash that decides which groups of a person are kept.
+        """
+        ...
+
+
+class Engine(Measures, Protocol[Where]):
+    """An engine that also freezes what it is to measure."""
+
+    def snapshot(self, table: Table, source: Where) -> SnapshotReport:
+        """Freeze *source* as the table's current vintage, unless that was done before.
+
+        Raises Misconfigured, naming source and column, where the source cannot be the table.
         """
         ...

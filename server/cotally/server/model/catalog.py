@@ -5,6 +5,8 @@ from datetime import date
 from enum import StrEnum
 from fractions import Fraction
 
+from .query import Derivation
+
 OTHER = "other"  # the key of the cell for NULL and unlisted codes
 
 
@@ -18,11 +20,21 @@ class ColumnType(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Derived:
+    """Where a query's own category comes from: `width` units of a number, or a part of a date."""
+
+    derivation: Derivation
+    source: str
+    width: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """One column. Bounds are exact; a float column also has a resolution.
 
     `codes`, `other` and `integer_codes` belong to categories, `first` and `last` to dates,
-    `lower` and `upper` to numbers. Unused fields keep their defaults.
+    `lower` and `upper` to numbers. Unused fields keep their defaults. A category that a query
+    derives from another column lists its cells' labels as codes and says how in `derived`.
     """
 
     name: str
@@ -36,6 +48,8 @@ class Column:
     codes: tuple[str, ...] = ()
     other: bool = False
     integer_codes: bool = False
+    weight: bool = False  # a survey weight
+    derived: Derived | None = None
 
     @property
     def is_number(self) -> bool:
@@ -58,8 +72,20 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Quality:
+    """Noisy relative errors above which a value is flagged, and above which it is not shown."""
+
+    unreliable: Fraction
+    suppressed: Fraction
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """One joint table: who holds it, whose privacy it concerns, and its contribution bounds."""
+    """One joint table: who holds it, whose privacy it concerns, and its contribution bounds.
+
+    The effective table of a query with a join lists the joined tables in `parts`, and calls their
+    columns "table.column".
+    """
 
     name: str
     population: str
@@ -73,6 +99,13 @@ class Table:
     vintage: str
     columns: tuple[Column, ...]
     holders: tuple[str, ...]  # sorted
+    quality: Quality | None = None
+    parts: tuple["Table", ...] = ()
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """Names of the catalog's tables that a department needs in order to measure this one."""
+        return tuple(part.name for part in self.parts) or (self.name,)
 
     def column(self, name: str) -> Column | None:
         """The column called *name*, or None. The unit column is not among them unless declared."""

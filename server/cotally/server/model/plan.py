@@ -12,11 +12,48 @@ ANSWER_BASE_MS = 390  # D for a question that costs nothing, where the policy st
 
 
 class BlockKind(StrEnum):
-    """What one coordinate of a block sums, over the rows that WHERE keeps."""
+    """What one coordinate of a block sums, over the rows that WHERE keeps; from PERSONS on, over people."""
 
     COUNT = "count"
     SUM = "sum"
     CENTRED_SUM = "centred_sum"
+    PRODUCT = "product"
+    CELLS = "cells"
+    TREE = "tree"
+    PERSONS = "persons"
+    CLIPPED_LOW = "clipped_low"
+    CLIPPED_HIGH = "clipped_high"
+    TRUNCATED = "truncated"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """factor * v + shift, v = floor(u / coarse + 1/2) being the coarse unit of a column's unit u."""
+
+    column: str
+    coarse: int
+    factor: int
+    shift: int
+    centre: Fraction  # what was subtracted from the value, in the column's terms
+
+    def of(self, unit: int) -> int:
+        """The form at *unit* (0..M)."""
+        return self.factor * ((2 * unit + self.coarse) // (2 * self.coarse)) + self.shift
+
+
+class LeafScale(StrEnum):
+    """How a column's units are cut into leaves."""
+
+    EVEN = "even"
+    LOG = "log"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaves:
+    """Leaf j of L = count: on the EVEN scale it begins at unit ceil(j max(M, 1) / L)."""
+
+    scale: LeafScale
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +70,18 @@ class Dyadic:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Coordinates, one per group, that share one sensitivity and one noise scale.
+    """Coordinates, `width` per group, that share one sensitivity and one noise scale.
 
-    A row's unit u (0..M) counts for `factor * u + shift` before averaging over a person, so that
-    integer * step + centre * rows is the value in the column's terms. The refined integer is
-    `refinement` times the person-level integer.
+    A row's coarse unit v counts for `factor * v + shift`, times the `second` form of a PRODUCT, before
+    averaging over a person, so that integer * step + centre * rows is the value in the column's terms.
+    The refined integer is `refinement` times the person-level integer.
     """
 
     kind: BlockKind
     column: str  # empty: rows
     offset: int  # of the first coordinate in the vector
-    cells: int
-    factor: int  # integer worth of one unit; 0 for COUNT
+    cells: int  # groups * width
+    factor: int  # integer worth of one coarse unit; 0 for COUNT
     shift: int  # integer worth of a row at `lower`; 1 for COUNT
     step: Fraction  # value of integer 1 in the column's terms
     centre: Fraction  # value per row that was subtracted; 0 unless CENTRED_SUM
@@ -55,6 +92,31 @@ class Block:
     l2_squared: int
     scale: Dyadic  # of one department's noise share, in refined integers
     pico_rho: int
+    coarse: int = 1
+    second: Form | None = None  # PRODUCT
+    present: tuple[str, ...] = ()  # further columns that must not be NULL, sorted
+    leaves: Leaves | None = None  # CELLS, TREE
+
+    @property
+    def width(self) -> int:
+        """Coordinates in one group."""
+        return width(self.kind, self.leaves)
+
+    @property
+    def form(self) -> Form:
+        """The first form."""
+        return Form(self.column, self.coarse, self.factor, self.shift, self.centre)
+
+
+def width(kind: BlockKind, leaves: Leaves | None) -> int:
+    """Coordinates in one group: a leaf each, or a node each of the tree below its root.
+
+    >>> width(BlockKind.TREE, Leaves(LeafScale.EVEN, 8))
+    14
+    """
+    if leaves is None:
+        return 1
+    return 2 * leaves.count - 2 if kind is BlockKind.TREE else leaves.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +142,7 @@ class Plan:
     answer_ms: int  # D
     population: str
     minimum: int
+    readings: tuple[tuple[int, ...], ...] = ()  # per statistic: positions in `blocks`
 
     @property
     def coordinates(self) -> int:

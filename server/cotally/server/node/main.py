@@ -2,13 +2,17 @@
 
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
 from cotally.server.audit import follower_store
 from cotally.server.dp.accounting import rho_from_epsilon
-from cotally.server.engines.duckdb.engine import DuckDB
+from cotally.server.engines.engine import EngineError
+from cotally.server.engines.holding import Holding
+from cotally.server.engines.idle import Idle
+from cotally.server.engines.source import File
 from cotally.server.ledger import ledger as ledgers
 from cotally.server.model.plan import PICO
 from cotally.server.rpc import channel, credentials
@@ -36,22 +40,28 @@ async def _serve(path: Path, log: Log, ready: Ready) -> None:
     for population, pico_rho in _budgets(settings, us).items():
         ledger.set_budget(population, pico_rho)
     followers = follower_store.FollowerStore(open_database(us.state / "log.db", follower_store.SCHEMA))
-    engine = DuckDB(us.state)
-    tables = await asyncio.to_thread(_snapshots, engine, settings, us, log)
+    holding = Holding(us.state, settings.data)
+    tables = await asyncio.to_thread(_snapshots, holding, settings, us, log)
     follower = followers.load(us.federation.charter)
     federation = us.in_force(follower.roster)
     session = NodeSession(
         federation, us.member.name, us.signing, rounds.Rounds(database), ledger, follower,
         _grants(settings.grants), settings.accept_min_departments)
-    measuring = Measuring(federation, engine, os.urandom, settings.noise)
-    await asyncio.to_thread(_rehearse, measuring)
-    service = NodeService(session, us, ledger, followers, measuring, tables, _rehearse, log)
+    measuring = Measuring(federation, holding, os.urandom, settings.noise)
+    rehearse = partial(_rehearse, settings=settings)
+    await asyncio.to_thread(rehearse, measuring)
+    service = NodeService(session, us, ledger, followers, measuring, tables, rehearse, log)
     async with channel.connect(settings.coordinator, tls) as line:
         await service.serve(line, settings.coordinator, tls, lambda: us.ready(ready))
 
 
-def _rehearse(measuring: Measuring) -> None:
-    measuring.rehearse(DuckDB)
+def _rehearse(measuring: Measuring, settings: config.NodeConfig) -> None:
+    """Walk the whole way once; through DuckDB where a table of ours lies in a file."""
+    if any(isinstance(source, File) for source in settings.data.values()):
+        from cotally.server.engines.duckdb.engine import DuckDB
+        measuring.rehearse(DuckDB)
+    else:
+        measuring.rehearse(Idle)
 
 
 def _budgets(settings: config.NodeConfig, us: party.Party) -> dict[str, int]:
@@ -65,7 +75,7 @@ def _budgets(settings: config.NodeConfig, us: party.Party) -> dict[str, int]:
     return budgets | {p: int(rho * PICO) for p, rho in settings.budgets_rho.items()}
 
 
-def _snapshots(engine: DuckDB, settings: config.NodeConfig, us: party.Party, log: Log) -> frozenset[str]:
+def _snapshots(holding: Holding, settings: config.NodeConfig, us: party.Party, log: Log) -> frozenset[str]:
     """Take the snapshot of each table that the catalog says we hold; notes go to the operator."""
     held = [t for t in us.federation.catalog.tables if us.member.name in t.holders]
     for name in settings.data:
@@ -77,14 +87,14 @@ def _snapshots(engine: DuckDB, settings: config.NodeConfig, us: party.Party, log
             raise Misconfigured(f"{settings.common.path}: data.{table.name} is missing; the catalog lists "
                                 f"{us.member.name} as a holder of it")
         try:
-            report = engine.snapshot(table, settings.data[table.name])
-        except Misconfigured as reason:
+            report = holding.snapshot(table)
+        except (Misconfigured, EngineError) as reason:
             raise Misconfigured(f"{settings.common.path}: data.{table.name}: {reason}") from None
         log.event("snapshot", table=table.name, count=report.rows)
         for note in report.notes:
             log.warning("snapshot_note", table=table.name, message=note)
     for table in held[:1]:
-        engine.open(table)  # the first question finds the engine open; later ones, as the one before left it
+        holding.open(table)  # the first question finds the engine open; later ones, as the one before left it
     return frozenset(t.name for t in held)
 
 

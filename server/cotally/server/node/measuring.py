@@ -11,13 +11,15 @@ from cotally.server.crypto.packing import pack
 from cotally.server.crypto.paillier import Encryptor
 from cotally.server.dp.measure import measure as add_noise
 from cotally.server.dp.noise import Noise
-from cotally.server.engines.engine import Engine
+from cotally.server.engines.engine import Engine, EngineError, Measures
+from cotally.server.model.catalog import Table
 from cotally.server.model.query import Mechanism, Privacy, Query, Statistic, StatisticKind, Target
 from cotally.server.planner.plan import make_plan
 from cotally.server.protocol.commitment import SALT_BYTES, proof_context
 from cotally.server.wire.federation import Federation, Priced
 from cotally.server.wire.proofs import plaintext_message
 from cotally.v1 import round_pb2
+from cotally.v1.refusals import Misconfigured, Refusal, Refused
 
 from .rounds import Sealed
 
@@ -25,7 +27,7 @@ from .rounds import Sealed
 class Measuring:
     """One department's measurements. The price must have been spent before `seal` is called."""
 
-    def __init__(self, federation: Federation, engine: Engine, random_bytes: Callable[[int], bytes],
+    def __init__(self, federation: Federation, engine: Measures, random_bytes: Callable[[int], bytes],
                  noise: Noise = Noise.OPENDP) -> None:
         self._federation = federation
         self._engine = engine
@@ -36,6 +38,21 @@ class Measuring:
     def under(self, federation: Federation) -> "Measuring":
         """These measurements under a successor, whose key has tables of its own."""
         return Measuring(federation, self._engine, self._random_bytes, self._noise)
+
+    def reach(self, table: Table) -> None:
+        """Refuse, by name, where the engine is not there to measure *table*: before anything is spent.
+
+        What it says depends on the engine and the vintage alone: UNREACHABLE where the engine does not
+        answer, NOT_ALLOWED where the vintage is not the one that was announced.
+        """
+        try:
+            self._engine.open(table)
+        except EngineError:
+            raise Refused(Refusal.UNREACHABLE,
+                          f"the engine that holds {table.name} does not answer its node") from None
+        except Misconfigured:
+            raise Refused(Refusal.NOT_ALLOWED,
+                          f"the vintage of {table.name} is not the announced one") from None
 
     def seal(self, priced: Priced, clear: round_pb2.CommitmentBody) -> Sealed:
         """The noised, encrypted vector of our holding, with a proof bound to the clear fields."""
@@ -50,7 +67,7 @@ class Measuring:
                                       made.randomness)
         return Sealed(self._random_bytes(SALT_BYTES), made.ciphertexts, plaintext_message(proof))
 
-    def rehearse(self, engine_in: Callable[[Path], Engine]) -> None:
+    def rehearse(self, engine_in: Callable[[Path], Engine[Path]]) -> None:
         """Walk the whole way once over an empty table, so that the first round finds everything loaded.
 
         No record is read: the engine gets a folder of its own, with a file that holds a header only.

@@ -106,9 +106,10 @@ class NodeService:
         record = session.resume(round_id(announcement))
         if record is None:
             decision = session.decide(announcement, time.time_ns() // 1_000_000)
-            if decision.priced.table.name not in self._tables:
-                raise Refused(Refusal.NOT_ALLOWED,
-                              f"{session.name} has no usable snapshot of {decision.priced.table.name}")
+            for name in decision.priced.table.stored:
+                if name not in self._tables:
+                    raise Refused(Refusal.NOT_ALLOWED, f"{session.name} has no usable snapshot of {name}")
+            await asyncio.to_thread(measuring.reach, decision.priced.table)
             clear = session.reserve(decision)
             sealed = await self._measured(measuring, decision, clear, received)
             commitment = session.commit(clear, sealed)
@@ -129,10 +130,16 @@ class NodeService:
         """Measure, or drop out at D exactly: how much longer it would have taken is nobody's business."""
         work = asyncio.ensure_future(asyncio.to_thread(measuring.seal, decision.priced, clear))
         done, _ = await asyncio.wait({work}, timeout=_until_answer(decision.announcement, received))
-        if done:
+        if not done:
+            work.add_done_callback(lambda late: late.cancelled() or late.exception())  # nobody awaits it
+            self._log.warning("too_slow", round=decision.round)
+        elif (broken := work.exception()) is None:
             return work.result()
-        work.add_done_callback(lambda late: late.cancelled() or late.exception())  # nobody awaits it now
-        self._log.warning("too_slow", round=decision.round)
+        elif isinstance(broken, Refused):
+            raise broken  # of the plan alone
+        else:  # an engine that broke down may have done so over a record: it looks like one that was slow
+            self._log.exception("measuring_failed", broken, round=decision.round)
+            await asyncio.sleep(_until_answer(decision.announcement, received))
         raise Refused(Refusal.OUT_OF_ORDER,
                       f"{self._session.name} was not ready at the time that the plan allows")
 

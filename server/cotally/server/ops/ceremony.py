@@ -174,7 +174,7 @@ def sandbox_arrangement(spec: Spec) -> Arrangement:
     """Everything on this machine: loopback, absolute data paths, passphrases made up and kept."""
     return Arrangement(
         coordinator=LOOPBACK, listen=LOOPBACK, requests={},
-        data_path=lambda department, table: str(spec.data_file(department, table)),
+        data_path=spec.data_source,
         passphrase_file=KEPT,
         passphrases=[secrets.token_hex(16).encode() for _ in range(spec.key_holders)])
 

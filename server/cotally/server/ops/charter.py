@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 
 from cotally.server.crypto import signing
 from cotally.server.crypto.signing import SigningKey
-from cotally.server.model.catalog import Column, ColumnType, Table
+from cotally.server.model.catalog import Column, ColumnType, Quality, Table
 from cotally.server.wire import signed
 from cotally.server.wire.federation import VERSION
 from cotally.v1 import catalog_pb2, roster_pb2
@@ -87,12 +87,18 @@ def _table(t: Table) -> catalog_pb2.Table:
         name=t.name, population=t.population, unit_column=t.unit or "", overlap=t.overlap,
         rows_per_person=t.rows_per_person, groups_per_person=t.groups_per_person,
         expected_people=t.expected_people, max_people=t.max_people, min_departments=t.min_departments,
-        vintage=t.vintage, columns=[_column(c) for c in t.columns], holders=t.holders)
+        vintage=t.vintage, columns=[_column(c) for c in t.columns], holders=t.holders,
+        quality=None if t.quality is None else _quality(t.quality))
+
+
+def _quality(quality: Quality) -> catalog_pb2.Quality:
+    return catalog_pb2.Quality(unreliable=decimal_text(quality.unreliable),
+                               suppressed=decimal_text(quality.suppressed))
 
 
 def _column(c: Column) -> catalog_pb2.Column:
     message = catalog_pb2.Column(name=c.name, type=_TYPES[c.type], nullable=c.nullable, codes=c.codes,
-                                 other=c.other, integer_codes=c.integer_codes)
+                                 other=c.other, integer_codes=c.integer_codes, weight=c.weight)
     if c.type is ColumnType.DATE:
         message.lower, message.upper = c.first.isoformat(), c.last.isoformat()
     elif c.is_number:

@@ -34,7 +34,8 @@ def _integer(s: Section, name: str, nullable: bool) -> Column:
         s.refuse("upper", f"must be at least lower ({lower}), not {upper}")
     if upper - lower > MAX_UNITS:
         s.refuse("upper", "is too far from lower: at most 2^53 apart")
-    return Column(name, ColumnType.INTEGER, nullable, lower=Fraction(lower), upper=Fraction(upper))
+    return Column(name, ColumnType.INTEGER, nullable, lower=Fraction(lower), upper=Fraction(upper),
+                  weight=_weight(s, Fraction(lower)))
 
 
 def _float(s: Section, name: str, nullable: bool) -> Column:
@@ -48,7 +49,16 @@ def _float(s: Section, name: str, nullable: bool) -> Column:
                                f"not {float(resolution):g}")
     if upper - lower > MAX_UNITS * resolution:
         s.refuse("resolution", "is too fine for these bounds: at most 2^53 steps from lower to upper")
-    return Column(name, ColumnType.FLOAT, nullable, lower=lower, upper=upper, resolution=resolution)
+    return Column(name, ColumnType.FLOAT, nullable, lower=lower, upper=upper, resolution=resolution,
+                  weight=_weight(s, lower))
+
+
+def _weight(s: Section, lower: Fraction) -> bool:
+    """Whether a number is declared as a survey weight."""
+    weight = s.flag("weight", False)
+    if weight and lower < 0:
+        s.refuse("weight", "must not be declared of a column that may be negative")
+    return weight
 
 
 def _category(s: Section, name: str, nullable: bool) -> Column:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from cotally.server.crypto.signing import SigningKey
+from cotally.server.engines.source import is_url
 from cotally.server.rpc.address import parse_address
 from cotally.server.wire import charter as charters
 from cotally.v1 import roster_pb2
@@ -60,7 +61,7 @@ class InitCommand:
                                 "--requests the dealer makes everybody's keys, and knows them")
         arrangement = Arrangement(
             coordinator=str(address), listen=listen, requests=requests,
-            data_path=lambda department, table: Path(department.data[table]).name,
+            data_path=lambda department, table: file_or_address(department.data[table]),
             passphrases=passphrases.read(
                 args.passphrase_file, [f"keyholder-{i}" for i in range(1, spec.key_holders + 1)]))
         held = hold(spec, args.dir, arrangement, lambda line: print(f"  {line}", file=sys.stderr))
@@ -153,6 +154,11 @@ class CompleteCommand:
             f"Still awaited: {', '.join(waiting)}" if waiting else
             "Every department has approved: carry each folder to its member."])
         return 0
+
+
+def file_or_address(said: str) -> str:
+    """What a department's own config says of its data: an address as it is, of a path the file's name."""
+    return said if is_url(said) else Path(said).name
 
 
 def _check_signer(charter: roster_pb2.Charter, name: str, signer: SigningKey, file: Path) -> None:

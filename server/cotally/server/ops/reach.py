@@ -23,6 +23,19 @@ _RENEW: Final = "ask the federation's CA for a new certificate"
 
 def check(path: Path, now: datetime | None = None) -> list[Finding]:
     """Findings on the profile.toml, node.toml or keyholder.toml at *path*; later ones need earlier ones."""
+    findings = check_files(path, now)
+    if findings[-1].verdict == "fail":
+        return findings
+    table = tomllib.loads(path.read_text("utf-8"))
+    files = {key: path.parent / table[key] for key in FILES}
+    findings.append(coordinator(table["coordinator"], files))
+    if findings[-1].verdict != "fail" and "purposes" in table:
+        findings.append(roster(table, files))
+    return findings
+
+
+def check_files(path: Path, now: datetime | None = None) -> list[Finding]:
+    """The findings that need no coordinator."""
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -37,10 +50,6 @@ def check(path: Path, now: datetime | None = None) -> list[Finding]:
     if findings[-1].verdict == "fail":
         return findings
     findings.append(certificate(files, now or datetime.now(UTC)))
-    if findings[-1].verdict != "fail":
-        findings.append(coordinator(table["coordinator"], files))
-    if findings[-1].verdict != "fail" and "purposes" in table:
-        findings.append(roster(table, files))
     return findings
 
 

@@ -59,6 +59,15 @@ class Section:
         self._asked[key] = None
         return key in self._values
 
+    @property
+    def file(self) -> Path:
+        """The file that it stands in."""
+        return self._file
+
+    def value(self, key: str) -> object:
+        """Whatever stands under *key*, for a reader with rules of its own."""
+        return self._get(key, None)
+
     def keys(self) -> list[str]:
         """Every key present, for sections whose keys are names; marks them as asked for."""
         self._asked.update(dict.fromkeys(self._values))

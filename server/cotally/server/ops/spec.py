@@ -11,12 +11,14 @@ from fractions import Fraction
 from pathlib import Path
 
 from cotally.server.dp.accounting import rho_from_epsilon
+from cotally.server.engines.source import absolute, is_url, parse, spelling
 from cotally.server.model.catalog import Table
 from cotally.server.model.encryption import Encryption
 from cotally.server.model.plan import ANSWER_BASE_MS, PICO
 from cotally.v1.refusals import Misconfigured
 
 from .columns import read_columns
+from .quality import read_quality
 from .reader import Section, read_toml
 
 KEY_BITS = (2048, 3072, 4096)
@@ -45,7 +47,7 @@ class Department:
 
     name: str
     budget: Budget
-    data: dict[str, str]  # table -> path as written; relative to the spec
+    data: dict[str, str]  # table -> path or address as written; paths are relative to the spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +85,10 @@ class Spec:
         """Names of all populations, sorted."""
         return tuple(sorted({t.population for t in self.tables}))
 
-    def data_file(self, department: Department, table: str) -> Path:
-        """Absolute path of the data of *table*; the spec's own folder is the base."""
-        return (self.file.parent / department.data[table]).resolve()
+    def data_source(self, department: Department, table: str) -> str:
+        """Where the data of *table* lie: an absolute path, the spec's own folder the base; or an address."""
+        said = department.data[table]
+        return absolute(said, self.file.parent) if is_url(said) else str((self.file.parent / said).resolve())
 
 
 def load_spec(file: Path) -> Spec:
@@ -104,11 +107,11 @@ def load_spec(file: Path) -> Spec:
 
 
 def check_data(spec: Spec) -> None:
-    """Refuse a spec whose data files are not there."""
+    """Refuse a spec whose data files are not there; databases are asked by the nodes themselves."""
     for i, department in enumerate(spec.departments):
         for table in department.data:
-            path = spec.data_file(department, table)
-            if not path.is_file():
+            path = Path(source := spec.data_source(department, table))
+            if not is_url(source) and not path.is_file():
                 wrong = f"{path} is a folder, not a file" if path.is_dir() else f"there is no file {path}"
                 raise Misconfigured(f"{spec.file}: departments[{i}].data.{table}: {wrong}")
 
@@ -182,7 +185,7 @@ def _table(s: Section, i: int, federation: str, minimum: int, colluding: int,
         groups_per_person=s.integer("max_groups_per_person", 1, most, 1),
         expected_people=expected, max_people=people,
         min_departments=least, vintage=s.text("vintage", "1"),
-        columns=read_columns(s.sections("columns")), holders=holders)
+        columns=read_columns(s.sections("columns")), holders=holders, quality=read_quality(s))
     s.done()
     return table
 
@@ -214,7 +217,17 @@ def _department(s: Section, known: Sequence[str]) -> Department:
         if table not in known:
             data.refuse(table, f"is no table of this spec; known are {', '.join(known)}")
     s.done()
-    return Department(name, budget, {table: data.text(table) for table in names})
+    return Department(name, budget, {table: _data(s.file, data, table) for table in names})
+
+
+def _data(file: Path, s: Section, table: str) -> str:
+    """The one spelling of where *table* lies, checked as far as it can be from here."""
+    try:
+        said = spelling(s.value(table))
+        parse(said, file.parent)
+    except ValueError as reason:
+        s.refuse(table, str(reason))
+    return said
 
 
 def _analysts(sections: list[Section]) -> tuple[Analyst, ...]:

@@ -23,11 +23,10 @@ from ..model.query import (
     Predicate,
     Privacy,
     Query,
-    Statistic,
-    StatisticKind,
     Target,
 )
 from . import limits
+from .statistic_check import check_statistic, column_of
 
 RESERVED_ENDINGS: Final = ("_low", "_high", "_se", "_flag")
 
@@ -55,7 +54,10 @@ def _check_keys(keys: tuple[str, ...], table: Table) -> None:
     if len(set(keys)) != len(keys):
         raise Refused(Refusal.MALFORMED, f"{_repeated(keys)!r} is named twice in GROUP BY")
     for key in keys:
-        if _column(table, key).type is not ColumnType.CATEGORY:
+        column = table.column(key)
+        if column is None:
+            raise Refused(Refusal.UNKNOWN_NAME, f"table {table.name!r} has no column {key!r}")
+        if column.type is not ColumnType.CATEGORY:
             raise Refused(
                 Refusal.UNSUPPORTED, f"GROUP BY takes columns with a public code list; {key!r} is no category"
             )
@@ -74,7 +76,19 @@ def _check_statistics(query: Query, table: Table) -> None:
         raise Refused(Refusal.MALFORMED, f"the name {_repeated(aliases)!r} is given to two statistics")
     for statistic in query.statistics:
         _check_alias(statistic.alias, query.keys)
-        _check_column(statistic, table)
+        check_statistic(statistic, table)
+    _check_errors(query)
+
+
+def _check_errors(query: Query) -> None:
+    """Refuse errors that the privacy clause does not speak of, or that it states itself."""
+    for position, statistic in enumerate(query.statistics):
+        if statistic.error is not None and (position == 0 or query.privacy.target is not Target.ERROR):
+            raise Refused(
+                Refusal.BAD_PRIVACY,
+                f"the error of {statistic.alias!r} contradicts the privacy clause: that states the first "
+                "statistic's error, and only then may further ones be stated",
+            )
 
 
 def _check_alias(alias: str, keys: tuple[str, ...]) -> None:
@@ -88,20 +102,6 @@ def _check_alias(alias: str, keys: tuple[str, ...]) -> None:
     for name in (alias, *(alias + ending for ending in RESERVED_ENDINGS)):
         if name in keys:
             raise Refused(Refusal.MALFORMED, f"the name {alias!r} collides with the GROUP BY column {name!r}")
-
-
-def _check_column(statistic: Statistic, table: Table) -> None:
-    if not isinstance(statistic.kind, StatisticKind):
-        raise Refused(Refusal.MALFORMED, f"{statistic.alias!r} is no known statistic")
-    if statistic.kind is StatisticKind.COUNT_ROWS:
-        if statistic.column:
-            raise Refused(Refusal.MALFORMED, f"{statistic.alias!r} counts rows and takes no column")
-        return
-    column = _column(table, statistic.column)
-    if statistic.kind in (StatisticKind.SUM, StatisticKind.MEAN) and not column.is_number:
-        raise Refused(
-            Refusal.UNSUPPORTED, f"{column.name!r} is a {column.type.value}; only numbers have sums and means"
-        )
 
 
 class _Conditions:
@@ -121,7 +121,7 @@ class _Conditions:
             raise Refused(Refusal.UNSUPPORTED, f"WHERE holds more than {limits.MAX_CONDITIONS} conditions")
         match predicate:
             case Comparison():
-                column = _column(self._table, predicate.column)
+                column = column_of(self._table, predicate.column)
                 if not isinstance(predicate.operator, Operator):
                     raise Refused(Refusal.MALFORMED, f"the comparison of {column.name!r} has no operator")
                 if column.type is ColumnType.CATEGORY and predicate.operator not in _UNORDERED:
@@ -131,13 +131,13 @@ class _Conditions:
                     )
                 self._check_literal(predicate.literal, column)
             case Membership():
-                column = _column(self._table, predicate.column)
+                column = column_of(self._table, predicate.column)
                 if not predicate.literals:
                     raise Refused(Refusal.MALFORMED, f"the IN list of {column.name!r} is empty")
                 for literal in predicate.literals:
                     self._check_literal(literal, column)
             case NullTest():
-                _column(self._table, predicate.column)
+                column_of(self._table, predicate.column)
             case All() | Any():
                 if len(predicate.operands) < 2:
                     raise Refused(Refusal.MALFORMED, "AND and OR take two conditions or more")
@@ -182,13 +182,6 @@ def _check_privacy(privacy: Privacy) -> None:
         raise Refused(Refusal.MALFORMED, "the privacy clause's numbers are not exact")
     if not limits.LEAST_CONFIDENCE <= privacy.confidence <= limits.MOST_CONFIDENCE:
         raise Refused(Refusal.BAD_PRIVACY, "confidence must lie between 0.5 and 0.9999")
-
-
-def _column(table: Table, name: str) -> Column:
-    column = table.column(name)
-    if column is None:
-        raise Refused(Refusal.UNKNOWN_NAME, f"table {table.name!r} has no column {name!r}")
-    return column
 
 
 def _repeated(names: tuple[str, ...]) -> str:

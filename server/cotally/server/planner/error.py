@@ -8,8 +8,9 @@ from statistics import NormalDist
 from ..dp.rounding import root_up, short_decimal_up
 from ..model.catalog import Table
 from ..model.plan import Block, Plan
-from ..model.query import Mechanism, Query, Statistic, StatisticKind
+from ..model.query import Mechanism, Query, StatisticKind
 from ..statistics.registry import METHODS
+from ..statistics.request import Basis, Request
 
 _DIGITS = 9  # of quantiles and half-widths, rounded up: floats of different machines then agree
 
@@ -17,24 +18,31 @@ _DIGITS = 9  # of quantiles and half-widths, rounded up: floats of different mac
 def expected_errors(query: Query, table: Table, plan: Plan) -> dict[str, Fraction | None]:
     """The half-width of each statistic's interval in every group, by alias, in the column's terms.
 
-    Counts and sums are whole refined integers, and so are their half-widths. A mean's is
-    conditional on `expected_people`, spread evenly over the groups, and takes the worst distance of
-    the mean from the middle of the bounds; None where even then it is unbounded.
+    Those of linear statistics are whole refined integers. The others are conditional: `bases` says
+    on what. None where even then the interval is unbounded.
     """
-    found = {(block.kind, block.column): block for block in plan.blocks}
-    people = people_per_group(table, plan.blocks[0].cells)
+    people = people_per_group(table, plan.blocks[0].cells // plan.blocks[0].width)
     errors: dict[str, Fraction | None] = {}
-    for statistic in query.statistics:
-        method, column = METHODS[statistic.kind], table.column(statistic.column)
-        width = width_squared(query, table, statistic)
-        blocks = [found[encoding.kind, encoding.column] for encoding in method.encodings(column)]
-        reach = [width * (block.scale.fraction() / block.refinement) ** 2 for block in blocks]
-        if len(blocks) == 1:
+    for statistic, reading in zip(query.statistics, plan.readings, strict=True):
+        request = Request.of(statistic, table)
+        blocks = [plan.blocks[position] for position in reading]
+        square = width_squared(query, table, request)
+        reach = [square * (block.scale.fraction() / block.refinement) ** 2 for block in blocks]
+        method = METHODS[statistic.kind]
+        if method.BASIS is Basis.EXACT:
             errors[statistic.alias] = _whole_integers(reach[0], blocks[0])
         else:
-            square = method.half_width_squared(reach, column, people)
-            errors[statistic.alias] = None if square is None else short_decimal_up(root_up(square), _DIGITS)
+            found = method.half_width_squared(reach, request, people)
+            errors[statistic.alias] = None if found is None else short_decimal_up(root_up(found), _DIGITS)
     return errors
+
+
+def bases(query: Query) -> dict[str, Basis]:
+    """On what each statistic's expected error rests, by alias."""
+    return {
+        s.alias: Basis.EVEN if s.weight and s.kind is StatisticKind.MEAN else METHODS[s.kind].BASIS
+        for s in query.statistics
+    }
 
 
 def _whole_integers(reach: Fraction, block: Block) -> Fraction:
@@ -48,7 +56,7 @@ def people_per_group(table: Table, groups: int) -> Fraction:
     return Fraction(max(table.expected_people, 1), groups)
 
 
-def width_squared(query: Query, table: Table, statistic: Statistic) -> Fraction:
+def width_squared(query: Query, table: Table, request: Request) -> Fraction:
     """Squared reach of a block's noise per squared share scale, when every holder of *table* adds a share."""
     shares = max(len(table.holders), 1)
     confidence = query.privacy.confidence
@@ -56,8 +64,8 @@ def width_squared(query: Query, table: Table, statistic: Statistic) -> Fraction:
     if query.privacy.mechanism is Mechanism.GAUSSIAN:
         return normal
     laplace = laplace_quantile(confidence, shares) ** 2
-    # Laplace of variance 2 b^2; two blocks' sum lies between the one block's tail and the normal's.
-    return max(laplace, 2 * normal) if statistic.kind is StatisticKind.MEAN else laplace
+    # Laplace of variance 2 b^2; a sum of several lies between the one block's tail and the normal's.
+    return laplace if METHODS[request.statistic.kind].BASIS is Basis.EXACT else max(laplace, 2 * normal)
 
 
 def normal_quantile(confidence: Fraction) -> Fraction:

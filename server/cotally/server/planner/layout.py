@@ -6,18 +6,21 @@ from math import prod
 from cotally.v1.refusals import Refusal, Refused
 
 from ..model.catalog import Table
-from ..model.plan import BlockKind, Rules
+from ..model.plan import Rules
 from ..model.query import Mechanism, Query
 from ..statistics.encoding import Bounds, Encoding
 from ..statistics.registry import METHODS
+from ..statistics.request import Request
 from . import limits
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A query's vector before it is priced: one block per encoding, one coordinate per group in each."""
+    """A query's vector before it is priced: its distinct blocks, and which of them each statistic reads."""
 
+    requests: tuple[Request, ...]
     encodings: tuple[Encoding, ...]
+    readings: tuple[tuple[int, ...], ...]  # per statistic: positions in `encodings`
     groups: int
     bounds: Bounds
     honest: int  # departments whose noise shares carry the release
@@ -26,7 +29,13 @@ class Layout:
     @property
     def coordinates(self) -> int:
         """Length of the vector."""
-        return len(self.encodings) * self.groups
+        return self.groups * sum(encoding.width for encoding in self.encodings)
+
+    @property
+    def passes(self) -> int:
+        """How often a department reads its records: once for all sums, once more per block of leaves."""
+        leaved = sum(encoding.leaves is not None for encoding in self.encodings)
+        return leaved + (leaved < len(self.encodings))
 
     def sensitivity_squared(self, encoding: Encoding, mechanism: Mechanism) -> int:
         """Squared sensitivity in the norm of *mechanism*, in unrefined integers."""
@@ -49,11 +58,11 @@ def lay_out(query: Query, table: Table, rules: Rules) -> Layout:
     if min(table.rows_per_person, table.groups_per_person, table.overlap, table.max_people) < 1:
         raise Refused(Refusal.UNSUPPORTED, f"table {table.name!r} declares a contribution bound below 1")
     groups = prod(len(column.keys) for key in query.keys if (column := table.column(key)) is not None)
-    encodings: dict[tuple[BlockKind, str], Encoding] = {}
-    for statistic in query.statistics:
-        for encoding in METHODS[statistic.kind].encodings(table.column(statistic.column)):
-            encodings.setdefault((encoding.kind, encoding.column), encoding)
-    coordinates = groups * len(encodings)
+    requests = tuple(Request.of(statistic, table) for statistic in query.statistics)
+    wanted = [METHODS[request.statistic.kind].encodings(request) for request in requests]
+    encodings = tuple(dict.fromkeys(each for blocks in wanted for each in blocks))
+    readings = tuple(tuple(map(encodings.index, blocks)) for blocks in wanted)
+    coordinates = groups * sum(encoding.width for encoding in encodings)
     if not 0 < coordinates <= limits.MAX_COORDINATES:
         raise Refused(
             Refusal.UNSUPPORTED,
@@ -61,7 +70,7 @@ def lay_out(query: Query, table: Table, rules: Rules) -> Layout:
             f"between 1 and {limits.MAX_COORDINATES} can be released at once",
         )
     bounds = Bounds.of(table, groups)
-    return Layout(tuple(encodings.values()), groups, bounds, honest, max(len(table.holders), 1))
+    return Layout(requests, encodings, readings, groups, bounds, honest, max(len(table.holders), 1))
 
 
 def _honest(table: Table, rules: Rules) -> int:

@@ -5,7 +5,8 @@ from typing import Final
 
 MAX_STATISTICS: Final = 64
 MAX_KEYS: Final = 16
-MAX_COORDINATES: Final = 100_000  # blocks times groups
+MAX_COORDINATES: Final = 1_000_000  # over all blocks, groups and leaves
+MAX_EXPLAINING: Final = 8  # columns of a regression
 MAX_DEPTH: Final = 32  # of nested conditions
 MAX_CONDITIONS: Final = 256  # comparisons, tests, junctions and negations together
 MAX_LITERALS: Final = 10_000  # in all IN lists together
@@ -18,3 +19,5 @@ LEAST_EPSILON: Final = Fraction(1, 10_000)
 MOST_EPSILON: Final = Fraction(100)  # beyond it nothing is protected
 LEAST_RHO: Final = Fraction(1, 10**9)  # below it pico-rho are too coarse
 MOST_RHO: Final = Fraction(100)
+LEAST_LOSS: Final = Fraction(1, 1000)  # part of the loss that one statistic takes against another
+MOST_LOSS: Final = Fraction(1000)

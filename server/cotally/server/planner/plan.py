@@ -17,7 +17,7 @@ from .answering_time import answering_time
 from .check import check
 from .layout import Layout, lay_out
 from .packing import TOTAL_BITS, DoesNotFit, pack
-from .target import acceptable, block_rho, name, refuse_outside
+from .target import acceptable, block_rhos, name, refuse_outside
 
 _EPSILON_DIGITS = 9  # of the pure epsilon that a plan states, rounded up
 
@@ -46,8 +46,7 @@ def make_plan(query: Query, table: Table, rules: Rules) -> Plan:
 
 def _price(query: Query, table: Table, rules: Rules, layout: Layout) -> Plan:
     kind = query.privacy.mechanism
-    rho = block_rho(query, table, rules, layout)
-    blocks = tuple(_blocks(layout, kind, rho))
+    blocks = tuple(_blocks(layout, kind, block_rhos(query, table, rules, layout)))
     packing = pack(blocks, kind, layout.departments, rules.modulus_bits)
     return Plan(
         blocks=blocks,
@@ -56,15 +55,19 @@ def _price(query: Query, table: Table, rules: Rules, layout: Layout) -> Plan:
         pico_rho=sum(block.pico_rho for block in blocks),
         epsilon=_pure_epsilon(query, blocks) if kind is Mechanism.LAPLACE else None,
         packing=packing,
-        answer_ms=answering_time(table.max_people, layout.coordinates, packing.ciphertexts, rules),
+        answer_ms=answering_time(
+            table.max_people * layout.passes, layout.coordinates, packing.ciphertexts, rules),
         population=table.population,
         minimum=table.min_departments,
+        readings=layout.readings,
     )
 
 
-def _blocks(layout: Layout, kind: Mechanism, rho: Fraction) -> Iterator[Block]:
-    for position, encoding in enumerate(layout.encodings):
-        yield _block(layout, encoding, position * layout.groups, kind, rho)
+def _blocks(layout: Layout, kind: Mechanism, rhos: tuple[Fraction, ...]) -> Iterator[Block]:
+    offset = 0
+    for encoding, rho in zip(layout.encodings, rhos, strict=True):
+        yield _block(layout, encoding, offset, kind, rho)
+        offset += layout.groups * encoding.width
 
 
 def _block(layout: Layout, encoding: Encoding, offset: int, kind: Mechanism, rho: Fraction) -> Block:
@@ -82,10 +85,11 @@ def _block(layout: Layout, encoding: Encoding, offset: int, kind: Mechanism, rho
         price = laplace.price(l1, scale)
     low, high = layout.bounds.caps(encoding)
     return Block(
-        kind=encoding.kind, column=encoding.column, offset=offset, cells=layout.groups,
+        kind=encoding.kind, column=encoding.column, offset=offset, cells=layout.groups * encoding.width,
         factor=encoding.factor, shift=encoding.shift, step=encoding.step, centre=encoding.centre,
         refinement=refinement, low=low * refinement, high=high * refinement,
         l1=l1, l2_squared=l2_squared, scale=scale, pico_rho=price,
+        coarse=encoding.coarse, second=encoding.second, present=encoding.present, leaves=encoding.leaves,
     )
 
 

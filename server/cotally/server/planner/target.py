@@ -1,7 +1,7 @@
 """From the privacy clause to the rho of each block.
 
-The loss is split equally over the distinct blocks. Everything is a rational; what is rounded is
-rounded so that no more than the asked price is spent and the asked error is met.
+Everything is a rational; what is rounded is rounded so that no more than the asked price is spent and
+the asked error is met.
 """
 
 from fractions import Fraction
@@ -16,31 +16,35 @@ from ..model.plan import PICO, Rules
 from ..model.query import Mechanism, Query, Target
 from . import limits
 from .layout import Layout
+from .split import parts, shares
 from .stated_error import StatedError
+from .stated_errors import stated_pico_rho
 
 
-def block_rho(query: Query, table: Table, rules: Rules, layout: Layout) -> Fraction:
+def block_rhos(query: Query, table: Table, rules: Rules, layout: Layout) -> tuple[Fraction, ...]:
     """The rho that each block may spend: pico-rho, except that a pure epsilon is kept exact.
 
     Raises Refused BAD_PRIVACY, with the number and the range in which it may lie.
     """
     refuse_outside(query, acceptable(query, table, layout))
-    amount, blocks = query.privacy.amount, len(layout.encodings)
-    match query.privacy.target, query.privacy.mechanism:
-        case Target.EPSILON, Mechanism.LAPLACE:
-            return (amount / blocks) ** 2 / 2
-        case Target.EPSILON, _:
-            pico_rho = rho_from_epsilon(amount, rules.delta) // blocks
-        case Target.RHO, _:
-            pico_rho = floor(amount * PICO) // blocks
-        case _:
-            pico_rho = StatedError(query, table, layout).pico_rho(amount)
-    if pico_rho < 1:
+    amount = query.privacy.amount
+    if query.privacy.target is Target.ERROR:
+        return tuple(Fraction(each, PICO) for each in stated_pico_rho(query, table, layout))
+    wanted = shares(layout, parts(query, table, layout))
+    whole = sum(wanted, Fraction(0))
+    if query.privacy.target is Target.EPSILON and query.privacy.mechanism is Mechanism.LAPLACE:
+        return tuple((amount * part / whole) ** 2 / 2 for part in wanted)
+    if query.privacy.target is Target.EPSILON:
+        pico_rho = rho_from_epsilon(amount, rules.delta)
+    else:
+        pico_rho = floor(amount * PICO)
+    spent = [floor(pico_rho * part / whole) for part in wanted]
+    if min(spent) < 1:
         raise Refused(
             Refusal.BAD_PRIVACY,
-            f"{name(query)} is too little to split over {blocks} blocks of at least one pico-rho",
+            f"{name(query)} is too little to split over {len(spent)} blocks of at least one pico-rho",
         )
-    return Fraction(pico_rho, PICO)
+    return tuple(Fraction(each, PICO) for each in spent)
 
 
 def acceptable(query: Query, table: Table, layout: Layout) -> tuple[Fraction, Fraction]:
@@ -51,7 +55,9 @@ def acceptable(query: Query, table: Table, layout: Layout) -> tuple[Fraction, Fr
         case Target.RHO:
             return limits.LEAST_RHO, limits.MOST_RHO
         case _:
-            return StatedError(query, table, layout).range()
+            split = parts(query, table, layout)
+            first = StatedError(query, table, layout, 0, split[0])
+            return first.range(shares(layout, split))
 
 
 def refuse_outside(query: Query, bounds: tuple[Fraction, Fraction]) -> None:

@@ -21,8 +21,9 @@ def check_grant(
 ) -> None:
     """Refuse unless *department* signed *grant*, and it covers the envelope's question at *now_ms*.
 
-    Checked: signature, federation, department, analyst, purpose, table, every column that the query
-    touches (keys, WHERE, statistics), every kind of statistic, and the period, both ends included.
+    Checked: signature, federation, department, analyst, purpose, every table, every column that the query
+    touches (keys and what they are computed from, WHERE, bounds, statistics, weights), every kind of
+    statistic, and the period, both ends included.
     Raises Refused: NOT_ALLOWED, naming department, analyst and what is missing; EXPIRED after the
     period; CREDENTIALS for a signature that is not the department's; MALFORMED.
     """
@@ -60,12 +61,14 @@ def _check_signature(grant: query_pb2.SignedGrant, department: roster_pb2.Member
 
 
 def _check_query(body: query_pb2.Grant, query: query_pb2.Query, who: str) -> None:
-    if query.table not in body.tables:
-        raise Refused(Refusal.NOT_ALLOWED, f"{who} the table {query.table}")
+    for table in (query.table, *(join.table for join in query.joins)):
+        if table not in body.tables:
+            raise Refused(Refusal.NOT_ALLOWED, f"{who} the table {table}")
     if body.columns:
         for column in sorted(set(_columns(query))):
-            if f"{query.table}.{column}" not in body.columns:
-                raise Refused(Refusal.NOT_ALLOWED, f"{who} the column {query.table}.{column}")
+            name = column if query.joins else f"{query.table}.{column}"  # joined columns name their table
+            if name not in body.columns:
+                raise Refused(Refusal.NOT_ALLOWED, f"{who} the column {name}")
     if body.statistics:
         for statistic in query.statistics:
             if statistic.kind not in body.statistics:
@@ -75,8 +78,12 @@ def _check_query(body: query_pb2.Grant, query: query_pb2.Query, who: str) -> Non
 
 def _columns(query: query_pb2.Query) -> Iterator[str]:
     """Every column that the query touches, repeats included."""
-    yield from query.keys
-    yield from (s.column for s in query.statistics if s.column)
+    computed = {key.name: key.column for key in query.derived}
+    yield from computed.values()
+    yield from (key for key in query.keys if key not in computed)
+    yield from (bounds.column for bounds in query.bounds)
+    for statistic in query.statistics:
+        yield from (name for name in (statistic.column, *statistic.others, statistic.weight) if name)
     if query.HasField("where"):
         yield from _in_predicate(query.where, MAX_NESTING)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cotally.server.dp.noise import Noise
+from cotally.server.engines.source import Source, parse, spelling
 from cotally.v1.refusals import Misconfigured
 
 _COMMON = ("name", "roster", "charter", "ca", "certificate", "key", "signing_key", "state")
@@ -44,7 +45,7 @@ class NodeConfig:
     common: Common
     coordinator: str
     grants: Path
-    data: Mapping[str, Path]                 # by table
+    data: Mapping[str, Source]               # by table
     budgets: Mapping[str, Fraction]          # epsilon by population
     budgets_rho: Mapping[str, Fraction]      # or rho
     accept_min_departments: int
@@ -146,10 +147,11 @@ def _noise(file: _File) -> Noise:
     return Noise(value)
 
 
-def _source(file: _File, table: str, value: object) -> Path:
-    if not isinstance(value, str) or not value:
-        raise Misconfigured(f"{file.path}: data.{table} must be the path of a CSV or Parquet file")
-    return file.path.parent / value
+def _source(file: _File, table: str, value: object) -> Source:
+    try:
+        return parse(spelling(value), file.path.parent)
+    except ValueError as reason:
+        raise Misconfigured(f"{file.path}: data.{table} {reason}") from None
 
 
 def _budget(file: _File, population: str, value: object) -> tuple[str, Fraction]:

@@ -4,29 +4,50 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final, Protocol
 
-from ..model.catalog import Column
 from ..model.query import StatisticKind
-from . import count, mean
+from . import (
+    clipping,
+    correlation,
+    count,
+    covariance,
+    histogram,
+    mean,
+    persons,
+    quantile,
+    regression,
+    stddev,
+    suggestion,
+    variance,
+)
 from . import sum as bounded_sum
 from .encoding import Encoding, Reach
+from .request import Basis, Request, Value
 
 
 class Method(Protocol):
-    """What a statistic's file defines. `column` is None for COUNT(*) only."""
+    """What a statistic's file defines."""
 
-    def encodings(self, column: Column | None) -> tuple[Encoding, ...]:
+    @property
+    def BASIS(self) -> Basis:  # noqa: N802
+        """On what its expected half-width rests."""
+
+    def encodings(self, request: Request) -> tuple[Encoding, ...]:
         """The blocks it needs, in the order in which the methods below take them."""
 
-    def decode(self, integers: Sequence[Fraction], column: Column | None) -> Fraction | None:
-        """Its value from the blocks' unrefined totals in one group; None where there is none."""
+    def decode(self, integers: Sequence[Fraction], request: Request) -> Value:
+        """Its value from one group's unrefined totals, block after block; None where there is none."""
 
-    def half_width_squared(self, reach: Reach, column: Column | None, people: Fraction) -> Fraction | None:
-        """Squared half-width of its interval in a group of *people* rows; None: the whole line."""
+    def leverages(self, request: Request, people: Fraction) -> Sequence[Fraction]:
+        """By how much a unit of each block's squared reach adds to the squared half-width; all positive.
 
-    def affordable(
-        self, shape: Reach, column: Column | None, people: Fraction, error: Fraction
-    ) -> Fraction:
-        """The largest multiple of *shape*, or slightly less, whose half-width is at most *error* (> 0)."""
+        The loss is split accordingly. Linear in the noise, in a group of *people* rows.
+        """
+
+    def half_width_squared(self, reach: Reach, request: Request, people: Fraction) -> Fraction | None:
+        """Squared half-width of its interval in a group of *people* rows; None: the whole line.
+
+        Falls as the reach falls.
+        """
 
 
 METHODS: Final[dict[StatisticKind, Method]] = {
@@ -34,4 +55,17 @@ METHODS: Final[dict[StatisticKind, Method]] = {
     StatisticKind.COUNT: count,
     StatisticKind.SUM: bounded_sum,
     StatisticKind.MEAN: mean,
+    StatisticKind.VARIANCE: variance,
+    StatisticKind.STDDEV: stddev,
+    StatisticKind.PERSONS: persons,
+    StatisticKind.INCIDENCES: persons,
+    StatisticKind.QUANTILE: quantile,
+    StatisticKind.HISTOGRAM: histogram,
+    StatisticKind.CORR: correlation,
+    StatisticKind.COVAR: covariance,
+    StatisticKind.REGR: regression,
+    StatisticKind.SUGGEST_BOUNDS: suggestion,
+    StatisticKind.CLIPPED_LOW: clipping,
+    StatisticKind.CLIPPED_HIGH: clipping,
+    StatisticKind.TRUNCATED: clipping,
 }

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from cotally.server.model.catalog import Catalog, Column, ColumnType, Table
+from cotally.server.model.catalog import Catalog, Column, ColumnType, Quality, Table
 from cotally.v1 import catalog_pb2
 from cotally.v1.refusals import Refusal, Refused
 
@@ -28,17 +28,27 @@ def _table(t: catalog_pb2.Table) -> Table:
         expected_people=t.expected_people, max_people=t.max_people,
         min_departments=t.min_departments, vintage=t.vintage,
         columns=tuple(_column(c) for c in t.columns), holders=tuple(t.holders),
+        quality=_quality(t.quality, t.name) if t.HasField("quality") else None,
     )
+
+
+def _quality(q: catalog_pb2.Quality, table: str) -> Quality:
+    quality = Quality(decimal(q.unreliable, f"the quality of {table}"),
+                      decimal(q.suppressed, f"the quality of {table}"))
+    if not 0 < quality.unreliable <= quality.suppressed:
+        raise Refused(Refusal.MALFORMED, f"the quality thresholds of {table} must be positive and ascend")
+    return quality
 
 
 def _column(c: catalog_pb2.Column) -> Column:
     match _TYPES.get(c.type):
         case ColumnType.INTEGER:
             return Column(c.name, ColumnType.INTEGER, c.nullable, lower=decimal(c.lower, c.name),
-                          upper=decimal(c.upper, c.name), resolution=Fraction(1))
+                          upper=decimal(c.upper, c.name), resolution=Fraction(1), weight=c.weight)
         case ColumnType.FLOAT:
             return Column(c.name, ColumnType.FLOAT, c.nullable, lower=decimal(c.lower, c.name),
-                          upper=decimal(c.upper, c.name), resolution=decimal(c.resolution, c.name))
+                          upper=decimal(c.upper, c.name), resolution=decimal(c.resolution, c.name),
+                          weight=c.weight)
         case ColumnType.CATEGORY:
             return Column(c.name, ColumnType.CATEGORY, c.nullable, codes=tuple(c.codes),
                           other=c.other, integer_codes=c.integer_codes)

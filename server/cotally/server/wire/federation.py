@@ -12,6 +12,7 @@ from cotally.server.model.plan import ANSWER_BASE_MS, Plan, Rules
 from cotally.server.model.query import Query
 from cotally.server.planner.check import check as check_query
 from cotally.server.planner.plan import make_plan
+from cotally.server.planner.scope import effective
 from cotally.v1 import query_pb2, roster_pb2, round_pb2
 from cotally.v1.canonical import digest
 from cotally.v1.refusals import Refusal, Refused
@@ -95,7 +96,8 @@ class Federation:
 
     def _compute_price(self, message: bytes) -> Priced:
         query = wire_query.from_message(query_pb2.Query.FromString(message))
-        table = self.table(query.table)
+        joined = [self.table(join.table) for join in query.joins]
+        table = effective(query, self.table(query.table), joined)
         check_query(query, table)
         plan = make_plan(query, table, self.rules)
         return Priced(query, table, plan, wire_plan.to_message(plan))

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from cotally.server.model.plan import Block, BlockKind, Dyadic, Plan
+from cotally.server.model.plan import Block, BlockKind, Dyadic, Form, LeafScale, Leaves, Plan
 from cotally.server.model.query import Mechanism
 from cotally.v1 import query_pb2, round_pb2
 
@@ -10,7 +10,15 @@ _KINDS = {
     BlockKind.COUNT: round_pb2.BLOCK_KIND_COUNT,
     BlockKind.SUM: round_pb2.BLOCK_KIND_SUM,
     BlockKind.CENTRED_SUM: round_pb2.BLOCK_KIND_CENTRED_SUM,
+    BlockKind.PRODUCT: round_pb2.BLOCK_KIND_PRODUCT,
+    BlockKind.CELLS: round_pb2.BLOCK_KIND_CELLS,
+    BlockKind.TREE: round_pb2.BLOCK_KIND_TREE,
+    BlockKind.PERSONS: round_pb2.BLOCK_KIND_PERSONS,
+    BlockKind.CLIPPED_LOW: round_pb2.BLOCK_KIND_CLIPPED_LOW,
+    BlockKind.CLIPPED_HIGH: round_pb2.BLOCK_KIND_CLIPPED_HIGH,
+    BlockKind.TRUNCATED: round_pb2.BLOCK_KIND_TRUNCATED,
 }
+_SCALES = {LeafScale.EVEN: round_pb2.LEAF_SCALE_EVEN, LeafScale.LOG: round_pb2.LEAF_SCALE_LOG}
 _MECHANISMS = {
     Mechanism.GAUSSIAN: query_pb2.MECHANISM_GAUSSIAN,
     Mechanism.LAPLACE: query_pb2.MECHANISM_LAPLACE,
@@ -26,6 +34,7 @@ def to_message(plan: Plan) -> round_pb2.Plan:
         packing=round_pb2.Packing(slot_bits=plan.packing.slot_bits, slots=plan.packing.slots,
                                   ciphertexts=plan.packing.ciphertexts, bias=plan.packing.bias),
         answer_ms=plan.answer_ms, population=plan.population, minimum=plan.minimum,
+        readings=[round_pb2.Reading(blocks=blocks) for blocks in plan.readings],
     )
 
 
@@ -34,8 +43,19 @@ def _block(b: Block) -> round_pb2.Block:
         kind=_KINDS[b.kind], column=b.column, offset=b.offset, cells=b.cells, factor=b.factor,
         shift=b.shift, step=str(b.step), centre=str(b.centre), refinement=b.refinement, low=b.low,
         high=b.high, l1=str(b.l1), l2_squared=str(b.l2_squared), scale=_dyadic(b.scale),
-        pico_rho=b.pico_rho,
+        pico_rho=b.pico_rho, coarse=b.coarse, present=b.present,
+        second=None if b.second is None else _form(b.second),
+        leaves=None if b.leaves is None else _leaves(b.leaves),
     )
+
+
+def _form(f: Form) -> round_pb2.Form:
+    return round_pb2.Form(column=f.column, coarse=f.coarse, factor=f.factor, shift=f.shift,
+                          centre=str(f.centre))
+
+
+def _leaves(leaves: Leaves) -> round_pb2.Leaves:
+    return round_pb2.Leaves(scale=_SCALES[leaves.scale], count=leaves.count)
 
 
 def _dyadic(number: Dyadic) -> round_pb2.Dyadic:

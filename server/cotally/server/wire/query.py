@@ -1,9 +1,15 @@
 """The analyst's question from its message to the model. `planner.check` judges its meaning."""
 
+from fractions import Fraction
+
 from cotally.server.model.query import (
     All,
     Any,
+    ColumnBounds,
     Comparison,
+    Derivation,
+    DerivedKey,
+    Join,
     Literal,
     Mechanism,
     Membership,
@@ -29,6 +35,23 @@ _KINDS = {
     query_pb2.STATISTIC_KIND_COUNT: StatisticKind.COUNT,
     query_pb2.STATISTIC_KIND_SUM: StatisticKind.SUM,
     query_pb2.STATISTIC_KIND_MEAN: StatisticKind.MEAN,
+    query_pb2.STATISTIC_KIND_VARIANCE: StatisticKind.VARIANCE,
+    query_pb2.STATISTIC_KIND_STDDEV: StatisticKind.STDDEV,
+    query_pb2.STATISTIC_KIND_PERSONS: StatisticKind.PERSONS,
+    query_pb2.STATISTIC_KIND_INCIDENCES: StatisticKind.INCIDENCES,
+    query_pb2.STATISTIC_KIND_QUANTILE: StatisticKind.QUANTILE,
+    query_pb2.STATISTIC_KIND_HISTOGRAM: StatisticKind.HISTOGRAM,
+    query_pb2.STATISTIC_KIND_CORR: StatisticKind.CORR,
+    query_pb2.STATISTIC_KIND_COVAR: StatisticKind.COVAR,
+    query_pb2.STATISTIC_KIND_REGR: StatisticKind.REGR,
+    query_pb2.STATISTIC_KIND_SUGGEST_BOUNDS: StatisticKind.SUGGEST_BOUNDS,
+    query_pb2.STATISTIC_KIND_CLIPPED_LOW: StatisticKind.CLIPPED_LOW,
+    query_pb2.STATISTIC_KIND_CLIPPED_HIGH: StatisticKind.CLIPPED_HIGH,
+    query_pb2.STATISTIC_KIND_TRUNCATED: StatisticKind.TRUNCATED,
+}
+_DERIVATIONS = {
+    query_pb2.DERIVATION_BIN: Derivation.BIN, query_pb2.DERIVATION_YEAR: Derivation.YEAR,
+    query_pb2.DERIVATION_QUARTER: Derivation.QUARTER, query_pb2.DERIVATION_MONTH: Derivation.MONTH,
 }
 _OPERATORS = {
     query_pb2.OPERATOR_EQ: Operator.EQ, query_pb2.OPERATOR_NE: Operator.NE,
@@ -48,13 +71,31 @@ def from_message(message: query_pb2.Query) -> Query:
         statistics=tuple(_statistic(s) for s in message.statistics),
         where=_predicate(message.where, 0) if message.HasField("where") else None,
         privacy=_privacy(message.privacy),
+        joins=tuple(Join(j.table, j.using) for j in message.joins),
+        bounds=tuple(ColumnBounds(b.column, decimal(b.lower, f"the lower bound of {b.column}"),
+                                  decimal(b.upper, f"the upper bound of {b.column}"))
+                     for b in message.bounds),
+        derived=tuple(_derived(d) for d in message.derived), consistent=message.consistent,
     )
 
 
 def _statistic(s: query_pb2.Statistic) -> Statistic:
     if s.kind not in _KINDS:
         raise Refused(Refusal.MALFORMED, f"statistic {s.alias!r} has no known kind")
-    return Statistic(s.alias, _KINDS[s.kind], s.column)
+    return Statistic(
+        s.alias, _KINDS[s.kind], s.column, tuple(s.others),
+        quantile=decimal(s.quantile, f"the quantile of {s.alias!r}") if s.quantile else None,
+        bins=s.bins, weight=s.weight,
+        loss=decimal(s.loss, f"the loss of {s.alias!r}") if s.loss else Fraction(1),
+        error=decimal(s.error, f"the error of {s.alias!r}") if s.error else None,
+    )
+
+
+def _derived(d: query_pb2.DerivedKey) -> DerivedKey:
+    if d.derivation not in _DERIVATIONS:
+        raise Refused(Refusal.MALFORMED, f"the key {d.name!r} has no known derivation")
+    width = decimal(d.width, f"the width of {d.name!r}") if d.width else None
+    return DerivedKey(d.name, _DERIVATIONS[d.derivation], d.column, width, d.other)
 
 
 def _literal(message: query_pb2.Literal) -> Literal:

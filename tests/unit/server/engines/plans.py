@@ -66,10 +66,14 @@ def block(kind: BlockKind, column: Column | None = None, *, refinement: int = 1,
     )
 
 
-def plan(cells: int, *blocks: Block) -> Plan:
-    """The blocks one after another, each with *cells* coordinates."""
+def plan(groups: int, *blocks: Block) -> Plan:
+    """The blocks one after another, over so many groups."""
+    placed, offset = [], 0
+    for b in blocks:
+        placed.append(replace(b, offset=offset, cells=groups * b.width))
+        offset += groups * b.width
     return Plan(
-        blocks=tuple(replace(b, offset=i * cells, cells=cells) for i, b in enumerate(blocks)),
+        blocks=tuple(placed),
         mechanism=Mechanism.GAUSSIAN,
         honest=1,
         pico_rho=1,

@@ -12,13 +12,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from fractions import Fraction
+from itertools import pairwise
 
-from cotally.server.model.catalog import Column, ColumnType, Table
-from cotally.server.model.plan import Plan
+from cotally.server.model.catalog import Column, ColumnType, Derived, Table
+from cotally.server.model.plan import Block, BlockKind, LeafScale, Leaves, Plan
 from cotally.server.model.query import (
     All,
     Any,
     Comparison,
+    Derivation,
     Literal,
     Membership,
     Not,
@@ -125,7 +127,7 @@ def measure(records: Sequence[Record], query: Query, table: Table, plan: Plan, s
     count = math.prod(map(len, lists))
     people: dict[object, dict[int, list[dict[str, Value]]]] = defaultdict(lambda: defaultdict(list))
     for number, record in enumerate(records):
-        row = {c.name: decode(c, record[c.name]) for c in table.columns}
+        row = {c.name: decode(c, record[c.name]) for c in table.columns if c.derived is None}
         person: object = number if table.unit is None else unit_of(record[table.unit])
         group = _group(row, query, table, lists)
         if person is None or group is None:
@@ -134,7 +136,7 @@ def measure(records: Sequence[Record], query: Query, table: Table, plan: Plan, s
             continue
         people[person][group].append(row)
 
-    totals = [[0] * count for _ in plan.blocks]
+    totals = [[0] * (count * block.width) for block in plan.blocks]
     for person, reached in people.items():
         kept = sorted(reached)
         if table.unit is not None and count > table.groups_per_person:
@@ -142,27 +144,95 @@ def measure(records: Sequence[Record], query: Query, table: Table, plan: Plan, s
             kept = kept[: table.groups_per_person]
         for group in kept:
             for i, block in enumerate(plan.blocks):
-                worths = []
-                for row in reached[group]:
-                    value = row[block.column] if block.column else 0
-                    if value is None:
-                        continue
-                    u = 0
-                    if block.factor:
-                        column = table.column(block.column)
-                        assert column is not None and isinstance(value, int | float)
-                        u = units(column, value)
-                    worths.append(block.factor * u + block.shift)
-                n = len(worths)
-                if n:
-                    average = Fraction(min(n, table.rows_per_person) * sum(worths), n)
-                    totals[i][group] += math.floor(average + Fraction(1, 2))
+                for place, integer in enumerate(contribution(block, reached[group], table)):
+                    totals[i][group * block.width + place] += integer
     vector = [0] * plan.coordinates
     for i, block in enumerate(plan.blocks):
-        for group in range(count):
-            refined = block.refinement * totals[i][group]
-            vector[block.offset + group] = min(max(refined, block.low), block.high)
+        for place in range(block.cells):
+            refined = block.refinement * totals[i][place]
+            vector[block.offset + place] = min(max(refined, block.low), block.high)
     return vector
+
+
+def contribution(block: Block, rows: Sequence[Mapping[str, Value]], table: Table) -> list[int]:
+    """What a person with *rows* (at least one) in a group adds to the group's coordinates of *block*."""
+    k = 1 if table.unit is None else table.rows_per_person
+    if block.kind is BlockKind.PERSONS:
+        return [1]
+    if block.kind is BlockKind.TRUNCATED:
+        return [int(len(rows) > k)]
+    if block.kind in (BlockKind.CLIPPED_LOW, BlockKind.CLIPPED_HIGH):
+        return [int(any(_outside(block, row, table) for row in rows))]
+    named = {block.column, *block.present} - {""} | ({block.second.column} if block.second else set())
+    whole = [row for row in rows if all(row[name] is not None for name in named)]
+    if block.leaves is not None:
+        return _in_leaves(block, whole, table, k)
+    return [_average([_worth(block, row, table) for row in whole], k)]
+
+
+def _outside(block: Block, row: Mapping[str, Value], table: Table) -> bool:
+    column, value = table.column(block.column), row[block.column]
+    assert column is not None
+    if value is None:
+        return False
+    assert isinstance(value, int | float)
+    return value < column.lower if block.kind is BlockKind.CLIPPED_LOW else value > column.upper
+
+
+def _worth(block: Block, row: Mapping[str, Value], table: Table) -> int:
+    if block.kind is BlockKind.COUNT:
+        return block.shift
+    worth = 1
+    for form in (block.form, block.second) if block.second else (block.form,):
+        assert form is not None
+        worth *= form.of(_unit(form.column, row, table))
+    return worth
+
+
+def _unit(name: str, row: Mapping[str, Value], table: Table) -> int:
+    column, value = table.column(name), row[name]
+    assert column is not None and isinstance(value, int | float)
+    return units(column, value)
+
+
+def _average(worths: Sequence[int], k: int) -> int:
+    n = len(worths)
+    return math.floor(Fraction(min(n, k) * sum(worths), n) + Fraction(1, 2)) if n else 0
+
+
+def _in_leaves(block: Block, rows: Sequence[Mapping[str, Value]], table: Table, k: int) -> list[int]:
+    assert block.leaves is not None
+    column = table.column(block.column)
+    assert column is not None
+    begins = first_units(column, block.leaves)
+    units_of_rows = [_unit(block.column, row, table) for row in rows]
+    n = len(rows)
+    upto = [0]
+    for end in (*begins[1:], column.units + 1):
+        below = sum(unit < end for unit in units_of_rows)
+        upto.append(math.floor(Fraction(min(n, k) * below, n) + Fraction(1, 2)) if n else 0)
+    cells = [after - before for before, after in pairwise(upto)]
+    if block.kind is BlockKind.CELLS:
+        return cells
+    nodes: list[int] = []
+    size = len(cells) // 2
+    while size:
+        nodes += [sum(cells[start : start + size]) for start in range(0, len(cells), size)]
+        size //= 2
+    return nodes
+
+
+def first_units(column: Column, leaves: Leaves) -> list[int]:
+    """The first unit of each leaf, by trying every unit of a small column or by the page's formula."""
+    if leaves.scale is LeafScale.EVEN:
+        width = Fraction(max(column.units, 1), leaves.count)
+        return [math.ceil(leaf * width) for leaf in range(leaves.count)]
+    values = {Fraction(0)}
+    for i in range(200):
+        values |= {column.resolution * 2**i, -column.resolution * 2**i}
+    values = {value for value in values if column.lower < value <= column.upper}
+    inside = {math.ceil((value - column.lower) / column.resolution) for value in values}
+    return [0, *sorted(u for u in inside if 0 < u <= column.units)]
 
 
 def _hash(salt: bytes, person: str, group: int) -> str:
@@ -176,6 +246,12 @@ def _group(
     for name, keys in zip(query.keys, lists, strict=True):
         column = table.column(name)
         assert column is not None
+        if column.derived is not None:
+            digit = _computed(column, column.derived, row, table)
+            if digit is None:
+                return None
+            group = group * len(keys) + digit
+            continue
         codes = [unicodedata.normalize("NFC", code) for code in column.codes]
         code = row[name]
         if code in codes:
@@ -186,3 +262,24 @@ def _group(
             return None
         group = group * len(keys) + digit
     return group
+
+
+def _computed(key: Column, derived: Derived, row: Mapping[str, Value], table: Table) -> int | None:
+    """The position of a computed key's cell."""
+    source, value = table.column(derived.source), row[derived.source]
+    assert source is not None
+    missing = len(key.codes) if key.other else None
+    if value is None:
+        return missing
+    if derived.derivation is Derivation.BIN:
+        assert isinstance(value, int | float)
+        return min(units(source, value) // derived.width, len(key.codes) - 1)
+    assert isinstance(value, date)
+    if not source.first <= value <= source.last:
+        return missing
+    part = {
+        Derivation.YEAR: value.year,
+        Derivation.QUARTER: (value.month + 2) // 3,
+        Derivation.MONTH: value.month,
+    }[derived.derivation]
+    return key.codes.index(str(part))

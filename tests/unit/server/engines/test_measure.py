@@ -299,7 +299,7 @@ def test_every_value_of_the_analyst_and_the_catalog_is_bound() -> None:
     source = table([city, AGE])
     where = All((Comparison("city", Operator.EQ, hostile), Comparison("age", Operator.GE, 31337)))
     asked, made = prepare(("city",), source, [block(BlockKind.COUNT)], where=where)
-    compiled = compile_measurement(asked, source, made, SALT)
+    (compiled,) = compile_measurement(asked, source, made, SALT)
     for dialect, kind in product(("duckdb", "postgres", "spark"), (hostile, "31337", SALT.hex())):
         assert kind not in compiled.tree.sql(dialect)
     assert {hostile, 31337} <= set(compiled.bindings.values())

@@ -126,7 +126,8 @@ def test_a_stray_quote_does_not_reach_for_a_far_one(tmp_path: Path) -> None:
 
 def test_quoted_line_breaks_survive_the_end_of_a_batch(tmp_path: Path) -> None:
     record = b'%d,7,"' + b"x" * 500 + b'\nb"\n'
-    report = freeze(tmp_path, PAIR, HEADER + b"".join(record % (i % 900) for i in range(6000)))
+    crowd = replace(PAIR, max_people=6000)
+    report = freeze(tmp_path, crowd, HEADER + b"".join(record % i for i in range(6000)))
     assert report == SnapshotReport(
         6000, ("north.csv: 6000 cells of column city are not among its codes and count as other",)
     )
@@ -361,6 +362,13 @@ def test_a_truncated_parquet_file_is_named(tmp_path: Path) -> None:
     path.write_bytes(damaged)
     with pytest.raises(Misconfigured, match=r"^a\.parquet: it cannot be read"):
         DuckDB(tmp_path / "state").snapshot(PAIR, path)
+
+
+def test_repeated_persons_are_told_where_rows_were_called_persons(tmp_path: Path) -> None:
+    body = HEADER + "1,7,北京\n1,8,北京\n2,9,北京\n".encode()
+    said = "north.csv: 1 records repeat a pid: a person with several counts once, by their average"
+    assert freeze(tmp_path, PAIR, body).notes == (said,)
+    assert freeze(tmp_path, replace(PAIR, rows_per_person=2, vintage="2"), body).notes == ()
 
 
 def test_float_bounds_in_notes_do_not_need_double_precision(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_everything_is_read_exactly(tmp_path: Path) -> None:
     assert (visited.first, visited.last) == (date(2020, 1, 1), date(2025, 12, 31))
     assert (region.integer_codes, sex.integer_codes) == (True, False)
     assert spec.departments[1].budget.pico_rho(spec.delta) == 250_000_000_000
-    assert spec.data_file(spec.departments[0], "people") == tmp_path / "north.csv"
+    assert spec.data_source(spec.departments[0], "people") == str(tmp_path / "north.csv")
 
 
 def test_what_may_be_left_out_has_its_default(tmp_path: Path) -> None:

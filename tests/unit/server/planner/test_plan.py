@@ -16,6 +16,7 @@ from cotally.server.model.query import Mechanism, Query, Statistic, StatisticKin
 from cotally.server.planner.error import expected_errors
 from cotally.server.planner.packing import tail
 from cotally.server.planner.plan import make_plan
+from cotally.server.statistics.registry import METHODS
 from cotally.v1.refusals import Refusal, Refused
 from tests.unit.server.planner.examples import MEAN, PEOPLE, RULES, TOTAL, N, ask, people
 
@@ -33,9 +34,11 @@ def tables(draw: st.DrawFn) -> Table:
         columns=(
             Column("x", ColumnType.FLOAT, draw(st.booleans()), lower, lower + width, resolution),
             Column("c", ColumnType.CATEGORY, codes=tuple(str(n) for n in range(draw(st.integers(1, 30))))),
+            Column("y", ColumnType.INTEGER, draw(st.booleans()), upper=Fraction(draw(st.integers(0, 50)))),
+            Column("w", ColumnType.INTEGER, upper=Fraction(9), weight=True),
         ),
         unit=draw(st.sampled_from(["pid", None])),
-        overlap=draw(st.integers(1, 3)),
+        overlap=draw(st.sampled_from([1, 1, 2, 3])),
         rows_per_person=draw(st.integers(1, 50)),
         groups_per_person=draw(st.integers(1, 50)),
         max_people=draw(st.integers(1, 10**8)),
@@ -45,8 +48,28 @@ def tables(draw: st.DrawFn) -> Table:
     )
 
 
+def statistic(kind: StatisticKind, column: str, other: str) -> Statistic:
+    """A statistic of *kind*, named so, over *column* and, where it takes two, over *other*."""
+    alias = f"{kind.value} of {column}"
+    match kind:
+        case StatisticKind.CORR | StatisticKind.COVAR | StatisticKind.REGR:
+            return Statistic(alias, kind, column, (other,))
+        case StatisticKind.HISTOGRAM:
+            return Statistic(alias, kind, column, bins=7)
+        case StatisticKind.QUANTILE:
+            return Statistic(alias, kind, column, quantile=Fraction(1, 3), bins=16)
+        case StatisticKind.COUNT_ROWS | StatisticKind.PERSONS:
+            return Statistic(alias, kind)
+        case StatisticKind.INCIDENCES | StatisticKind.TRUNCATED:
+            return Statistic(alias, kind)
+        case _:
+            return Statistic(alias, kind, column)
+
+
 statistics = [
-    N, *(Statistic(kind.value, kind, "x") for kind in StatisticKind if kind is not StatisticKind.COUNT_ROWS)
+    *(statistic(kind, "x", "y") for kind in METHODS),
+    Statistic("weighted", StatisticKind.MEAN, "x", weight="w"),
+    Statistic("weighted sum", StatisticKind.SUM, "x", weight="w", loss=Fraction(3)),
 ]
 
 
@@ -78,15 +101,19 @@ def test_every_plan_keeps_its_promises(table: Table, query: Query) -> None:
 
 
 def check_layout(plan: Plan, query: Query, table: Table) -> None:
-    keys = {(block.kind, block.column) for block in plan.blocks}
+    keys = {
+        (block.kind, block.form, block.second, block.present, block.leaves) for block in plan.blocks
+    }
     assert len(keys) == len(plan.blocks)
     offset = 0
     for block in plan.blocks:
         assert block.offset == offset
-        assert block.cells == (len(table.columns[1].keys) if query.keys else 1)
+        assert block.cells == (len(table.columns[1].keys) if query.keys else 1) * block.width
         assert block.low <= 0 <= block.high
         offset += block.cells
     assert plan.coordinates == offset
+    assert {block for reading in plan.readings for block in reading} == set(range(len(plan.blocks)))
+    assert len(plan.readings) == len(query.statistics)
 
 
 def check_price(plan: Plan, query: Query, table: Table) -> None:
@@ -236,8 +263,8 @@ def test_sums_too_large_for_the_integers_are_refused_whatever_the_privacy() -> N
 def test_too_many_numbers_are_refused() -> None:
     make_plan(ask(keys=("region", "sex")), PEOPLE, RULES)
     with pytest.raises(Refused) as refused:
-        make_plan(ask(keys=("region", "district")), PEOPLE, RULES)
-    assert refused.value.refusal is Refusal.UNSUPPORTED and "110000" in refused.value.message
+        make_plan(ask(N, TOTAL, keys=("region", "district", "count_low", "sex")), PEOPLE, RULES)
+    assert refused.value.refusal is Refusal.UNSUPPORTED and "1320000" in refused.value.message
 
 
 def test_a_table_without_contribution_bounds_is_refused() -> None:

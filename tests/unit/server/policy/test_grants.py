@@ -160,3 +160,31 @@ def test_predicates_that_nobody_can_read_are_refused() -> None:
         deep = query_pb2.Predicate(negation=deep)
     envelope.query.where.CopyFrom(deep)
     assert refused(grant(), envelope).refusal == Refusal.MALFORMED
+
+
+def joined() -> query_pb2.Query:
+    """A question over two tables that names columns in every place there is."""
+    return query_pb2.Query(
+        table="people", joins=[query_pb2.Join(table="visits", using="pid")], keys=["year"],
+        derived=[query_pb2.DerivedKey(name="year", derivation=query_pb2.DERIVATION_YEAR, column="visits.day")],
+        bounds=[query_pb2.Bounds(column="people.age", lower="1", upper="2")],
+        statistics=[query_pb2.Statistic(
+            alias="m", kind=query_pb2.STATISTIC_KIND_MEAN, column="people.income",
+            others=["visits.cost"], weight="visits.w")])
+
+
+COLUMNS = ["people.age", "people.income", "visits.cost", "visits.day", "visits.w"]
+
+
+@pytest.mark.parametrize("missing", ["visits", *COLUMNS])
+def test_every_table_and_column_of_a_joined_question_needs_a_grant(missing: str) -> None:
+    body, envelope = grant(), question()
+    envelope.query.CopyFrom(joined())
+    body.tables.append("visits")
+    body.columns.extend(COLUMNS)
+    check(body, envelope)
+    for listed in (body.tables, body.columns):
+        for _ in range(list(listed).count(missing)):
+            listed.remove(missing)
+    found = refused(body, envelope)
+    assert found.refusal is Refusal.NOT_ALLOWED and missing in found.message

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cotally.server.dp.noise import Noise
+from cotally.server.engines.source import File
 from cotally.server.settings import config
 from cotally.v1.refusals import Misconfigured
 
@@ -38,7 +39,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_a_node_reads_paths_beside_its_file_and_exact_budgets(tmp_path: Path) -> None:
     read = config.node(written(tmp_path, NODE))
-    assert read.data == {"people": tmp_path / "people.csv"}
+    assert read.data == {"people": File(tmp_path / "people.csv")}
     assert read.common.state == tmp_path / "state"
     assert read.budgets == {"residents": Fraction(1, 10)}
     assert read.budgets_rho == {"visits": Fraction(2)}

@@ -5,7 +5,22 @@ from fractions import Fraction
 
 import pytest
 
-from cotally.server.model.query import Any, Comparison, Mechanism, Not, NullTest, Operator, Privacy, Target
+from cotally.server.model.query import (
+    Any,
+    ColumnBounds,
+    Comparison,
+    Derivation,
+    DerivedKey,
+    Join,
+    Mechanism,
+    Not,
+    NullTest,
+    Operator,
+    Privacy,
+    Statistic,
+    StatisticKind,
+    Target,
+)
 from cotally.server.wire.query import MAX_DEPTH, from_message
 from cotally.v1 import query_pb2 as q
 from cotally.v1.refusals import Refusal, Refused
@@ -28,6 +43,41 @@ def test_a_question_is_read_whole() -> None:
     assert query.privacy == Privacy(Target.EPSILON, Fraction(1, 2), Fraction(19, 20), Mechanism.LAPLACE)
 
 
+def test_joins_bounds_computed_keys_and_parameters_are_read_whole() -> None:
+    message = question()
+    message.joins.add(table="visits", using="pid")
+    message.bounds.add(column="age", lower="-1.5", upper="20")
+    message.derived.add(name="b", derivation=q.DERIVATION_BIN, column="age", width="2.5", other=True)
+    message.derived.add(name="y", derivation=q.DERIVATION_YEAR, column="day")
+    message.consistent = True
+    message.statistics.add(
+        alias="r", kind=q.STATISTIC_KIND_REGR, column="a", others=["b", "c"], quantile="0.25", bins=7,
+        weight="w", loss="2.5", error="0.125")
+    query = from_message(message)
+    assert query.joins == (Join("visits", "pid"),)
+    assert query.bounds == (ColumnBounds("age", Fraction(-3, 2), Fraction(20)),)
+    assert query.derived == (
+        DerivedKey("b", Derivation.BIN, "age", Fraction(5, 2), True), DerivedKey("y", Derivation.YEAR, "day"))
+    assert query.consistent and query.statistics[1] == Statistic(
+        "r", StatisticKind.REGR, "a", ("b", "c"), Fraction(1, 4), 7, "w", Fraction(5, 2), Fraction(1, 8))
+    assert query.statistics[0] == Statistic("n", StatisticKind.COUNT_ROWS)
+
+
+def test_every_kind_of_statistic_and_of_key_has_a_number() -> None:
+    message = question()
+    del message.statistics[:]
+    for name, kind in q.StatisticKind.items():
+        if kind:
+            message.statistics.add(alias=name.removeprefix("STATISTIC_KIND_").lower(), kind=kind)
+    for name, derivation in q.Derivation.items():
+        if derivation:
+            message.derived.add(name=name.removeprefix("DERIVATION_").lower(), derivation=derivation)
+    query = from_message(message)
+    assert [s.kind for s in query.statistics] == list(StatisticKind)
+    assert all(s.alias == s.kind.value for s in query.statistics)
+    assert all(key.name == key.derivation.value for key in query.derived)
+
+
 def test_no_condition_is_no_condition() -> None:
     message = question()
     message.ClearField("where")
@@ -45,6 +95,13 @@ BROKEN: dict[str, tuple[Refusal, Callable[[q.Query], object]]] = {
     "mechanism": (Refusal.BAD_PRIVACY, lambda m: m.privacy.ClearField("mechanism")),
     "epsilon must be": (Refusal.MALFORMED, lambda m: setattr(m.privacy, "epsilon", "NaN")),
     "confidence": (Refusal.MALFORMED, lambda m: m.privacy.ClearField("confidence")),
+    "derivation": (Refusal.MALFORMED, lambda m: m.derived.add(name="k", column="age")),
+    "width of 'k'": (Refusal.MALFORMED, lambda m: m.derived.add(
+        name="k", column="age", derivation=q.DERIVATION_BIN, width="1e3")),
+    "lower bound of age": (Refusal.MALFORMED, lambda m: m.bounds.add(column="age", upper="3")),
+    "quantile of 'n'": (Refusal.MALFORMED, lambda m: setattr(m.statistics[0], "quantile", "half")),
+    "loss of 'n'": (Refusal.MALFORMED, lambda m: setattr(m.statistics[0], "loss", "inf")),
+    "error of 'n'": (Refusal.MALFORMED, lambda m: setattr(m.statistics[0], "error", "1/3")),
 }
 
 

@@ -9,7 +9,8 @@ category  the text in NFC; with `integer_codes`, "1.0", "01" and "+1" are "1".
 date      YYYY-MM-DD, a time after it ignored; years 1 to 9999.
 unit      the text as it stands; "nan", "na", "none" and "null", in any case, are NULL.
 
-The empty cell is NULL throughout. Values of Parquet's own types are taken at their value.
+The empty cell is NULL throughout, and so is a number of more than 400 characters. Values of Parquet's
+own types are taken at their value.
 """
 
 from typing import Final
@@ -20,6 +21,8 @@ _MAX: Final = 2**63 - 1
 _MIN: Final = -(2**63)
 _NUMBER: Final = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(?i:inf|infinity)"
 _WHOLE: Final = r"[+-]?[0-9]+(\.0*)?"
+_PLAIN: Final = r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)"
+LONGEST_NUMBER: Final = 400  # characters; a longer one is no number that anybody measured
 _DATE: Final = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([ T].*)?"
 
 _INTEGERS: Final = {
@@ -97,7 +100,9 @@ def _integer(raw: str, kind: str) -> str:
     end = f"CASE WHEN starts_with({text}, '-') THEN {_MIN} ELSE {_MAX} END"
     return (
         f"CASE WHEN regexp_full_match({text}, '[+-]?[0-9]{{1,18}}') THEN TRY_CAST({text} AS BIGINT)"
+        f" WHEN length({text}) > {LONGEST_NUMBER} THEN NULL"
         f" WHEN regexp_full_match({text}, '{_WHOLE}') THEN coalesce(TRY_CAST({digits} AS BIGINT), {end})"
+        f" WHEN regexp_full_match({text}, '{_PLAIN}') THEN NULL"
         f" WHEN regexp_full_match({text}, '{_NUMBER}') THEN {_whole_double(f'TRY_CAST({text} AS DOUBLE)')}"
         " END"
     )
@@ -118,7 +123,7 @@ def _float(raw: str, kind: str) -> str:
     text = _numeral(raw, kind)
     value = f"TRY_CAST({text} AS DOUBLE)"
     return (
-        f"CASE WHEN NOT regexp_full_match({text}, '{_NUMBER}') THEN NULL"
+        f"CASE WHEN NOT regexp_full_match({text}, '{_NUMBER}') OR length({text}) > {LONGEST_NUMBER} THEN NULL"
         f" WHEN {value} = 0 THEN 0.0::DOUBLE ELSE {value} END"
     )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from cotally.server.engines.duckdb import measure, snapshot
 from cotally.server.engines.duckdb.standing import Standing
 from cotally.server.engines.engine import SnapshotReport
+from cotally.server.engines.vector import relations
 from cotally.server.model.catalog import Table
 from cotally.server.model.plan import Plan
 from cotally.server.model.query import Query
@@ -24,16 +25,19 @@ class DuckDB:
 
     def open(self, table: Table) -> None:
         """Get ready to measure *table*; reads nothing of it."""
-        with self._standing.lend(self._records(table), table.max_people):
+        with self._standing.lend(tuple(self._records(table).values()), table.max_people):
             pass
 
     def measure(self, query: Query, table: Table, plan: Plan, salt: bytes) -> list[int]:
         """The un-noised vector of *plan* over the table's vintage; Misconfigured where none was made."""
-        if snapshot.existing(self._state, table) is None:
-            raise Misconfigured(f"table {table.name}: there is no snapshot of vintage {table.vintage}")
+        for part in relations(table).values():
+            if snapshot.existing(self._state, part) is None:
+                raise Misconfigured(f"table {part.name}: there is no snapshot of vintage {part.vintage}")
         records = self._records(table)
         return measure.measure(query, table, plan, salt, records,
-                               self._standing.lend(records, table.max_people))
+                               self._standing.lend(tuple(records.values()), table.max_people))
 
-    def _records(self, table: Table) -> Path:
-        return snapshot.folder(self._state, table) / snapshot.RECORDS_FILE
+    def _records(self, table: Table) -> dict[str, Path]:
+        """The file of each relation."""
+        return {relation: snapshot.folder(self._state, part) / snapshot.RECORDS_FILE
+                for relation, part in relations(table).items()}

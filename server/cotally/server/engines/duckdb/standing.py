@@ -19,15 +19,15 @@ class Standing:
 
     def __init__(self, spill: Path) -> None:
         self._spill = spill
-        self._idle: dict[Path, duckdb.DuckDBPyConnection] = {}
+        self._idle: dict[tuple[Path, ...], duckdb.DuckDBPyConnection] = {}
         finalize(self, self._idle.clear)  # DuckDB complains of a connection that outlives the interpreter
 
     @contextmanager
-    def lend(self, records: Path, people: int) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection that may read the file *records*, which holds at most so many *people*."""
+    def lend(self, records: tuple[Path, ...], people: int) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection that may read the files *records*, which hold at most so many *people* each."""
         connection = self._idle.pop(records, None)
         if connection is None:
-            connection = locked([records], self._spill, memory(people), threads(people))
+            connection = locked(list(records), self._spill, memory(people), threads(people))
         try:
             yield connection
         except BaseException:

@@ -24,7 +24,7 @@ Deal = Callable[[Path], None]
 def fingerprint(spec: Spec) -> str:
     """SHA-256 (hex) of what the spec says and of where its data lie; comments and layout do not count."""
     said = tomllib.loads(spec.file.read_text("utf-8"), parse_float=str)
-    data = [[d.name, table, str(spec.data_file(d, table))]
+    data = [[d.name, table, spec.data_source(d, table)]
             for d in spec.departments for table in sorted(d.data)]
     return hashlib.sha256(json.dumps([said, data], sort_keys=True, default=str).encode()).hexdigest()
 

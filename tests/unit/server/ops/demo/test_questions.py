@@ -57,7 +57,7 @@ def test_the_files_have_the_columns_of_the_spec(spec: Spec) -> None:
     for department in spec.departments:
         for table in spec.tables:
             if table.name in department.data:
-                header = pd.read_csv(spec.data_file(department, table.name), nrows=0).columns
+                header = pd.read_csv(spec.data_source(department, table.name), nrows=0).columns
                 assert {table.unit, *(c.name for c in table.columns)} == set(header)
 
 

@@ -1,0 +1,1 @@
+"""PostgreSQL: measures on the server, under a role that can only read."""
