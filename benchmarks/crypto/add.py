@@ -4,13 +4,19 @@ A sum is over several departments, as every round's is: the arithmetic leaves Mo
 at the end. Two lone vectors have a row of their own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from cotally.server.crypto.aggregation import multiply
+from cotally.server.crypto.arithmetic import Ring
 from cotally.server.crypto.packing import pack
 from cotally.server.model.encryption import Encryption
+from cotally.server.model.plan import Packing
 from cotally.server.ops.bench.rows import Row
 from cotally.server.ops.bench.timing import Work, compare
 
@@ -31,15 +37,8 @@ def _values(setting: Setting) -> Iterable[Row]:
     vectors, additions = _vectors(setting, DEPARTMENTS), DEPARTMENTS - 1
     some = [peer.encrypt(setting.vector(seed, PEER_VALUES).tolist()) for seed in range(DEPARTMENTS)]
     theirs = Work(lambda: reduce(peer.add, some), PEER_VALUES * additions)
-    count, parts = setting.packing().ciphertexts, list(zip("abcdefghij", vectors, strict=True))
-
-    def ours() -> bytes:
-        running = public.ring.running_product(count)
-        for vector in vectors:
-            running.multiply(vector)
-        return running.result()
-
-    for name, run, amount in (("add_vs_phe", ours, additions),
+    count, parts = setting.packing().ciphertexts, [("somebody", vector) for vector in vectors]
+    for name, run, amount in (("add_vs_phe", lambda: total(public.ring, vectors), additions),
                               ("add_checked_vs_phe", lambda: multiply(parts, count, public), additions),
                               ("add_pair_vs_phe", lambda: public.ring.multiply(vectors[0], vectors[1]), 1)):
         work = Work(run, setting.values * amount)
@@ -56,9 +55,28 @@ def _ciphertexts(setting: Setting) -> Iterable[Row]:
                   setting.rounds).row("add_ciphertext_vs_heu", heu.NAME, "ciphertexts")
 
 
+def total(ring: Ring, vectors: Sequence[bytes]) -> bytes:
+    """The encrypted sum of *vectors*."""
+    running = ring.running_product(len(vectors[0]) // ring.width)
+    for vector in vectors:
+        running.multiply(vector)
+    return running.result()
+
+
+def packing_of(setting: Setting) -> Packing:
+    """Slots as wide as everywhere, with room for the sum over all departments."""
+    return replace(setting.packing(), bias=setting.bias // DEPARTMENTS + 1)
+
+
+def values_of(setting: Setting, department: int) -> npt.NDArray[np.int64]:
+    """What a department adds."""
+    return setting.vector(department) // DEPARTMENTS
+
+
 def _vectors(setting: Setting, departments: int) -> list[bytes]:
-    encryptor, packing = setting.encryptor(Encryption.DJN), setting.packing()
-    return [encryptor.encrypt(pack(setting.vector(seed), packing)).ciphertexts for seed in range(departments)]
+    encryptor, packing = setting.encryptor(Encryption.DJN), packing_of(setting)
+    return [encryptor.encrypt(pack(values_of(setting, department), packing)).ciphertexts
+            for department in range(departments)]
 
 
 WORKLOADS = (Workload(("add_vs_phe", "add_checked_vs_phe", "add_pair_vs_phe"), _values),

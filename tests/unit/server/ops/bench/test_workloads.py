@@ -64,13 +64,14 @@ def test_crypto_prints_every_row(capfd: pytest.CaptureFixture[str], monkeypatch:
 def test_what_is_timed_computes_what_it_says() -> None:
     public, whole, packing = key.public(2048, Encryption.DJN), PrivateKey(*key.primes(2048)), TINY.packing()
     made: Any = encrypt.ours(TINY, Encryption.SHORT).run()
-    first, second = TINY.vector(1), TINY.vector(2)
+    first = TINY.vector(1)
     assert (unpack(whole.decrypt(made.ciphertexts, public), packing, 1, 40) == first).all()
     opened = decrypt._decrypting(TINY)(decrypt._encrypted(TINY))
     assert (unpack(opened, packing, 1, 40) == first).all()
-    for total in (add._checked(TINY).run(), public.ring.multiply(*add._vectors(TINY))):
-        assert isinstance(total, bytes)
-        assert (unpack(whole.decrypt(total, public), packing, 2, 40) == first + second).all()
+    for departments in (2, add.DEPARTMENTS):
+        total = add.total(public.ring, add._vectors(TINY, departments))
+        sums = sum(add.values_of(TINY, department) for department in range(departments))
+        assert (unpack(whole.decrypt(total, public), add.packing_of(TINY), departments, 40) == sums).all()
 
 
 def test_a_vector_fills_the_slots_that_64_bits_would_have() -> None:
