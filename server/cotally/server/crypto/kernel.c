@@ -588,6 +588,17 @@ KERNEL static void fill_powers(const struct ring *ring, const struct work *work,
         multiply(ring, work, table + k * size, table + k / 2 * size, table + (k + 1) / 2 * size);
 }
 
+INLINE void select_part(
+    vec *entry, const vec *table, size_t size, unsigned window, const vec *masks, size_t wide)
+{
+    vec chosen[LANES] = {0};
+    for (size_t k = 0; k >> window == 0; k++)
+        for (size_t i = 0; i < wide; i++)
+            chosen[i] = _mm512_ternarylogic_epi64(chosen[i], masks[k], table[k * size + i], 0xf8);
+    for (size_t i = 0; i < wide; i++)
+        entry[i] = chosen[i];
+}
+
 /* In each lane the entry, of *size* vectors, that the lane's digit names. All entries are read and
  * masked, in an order that the digits do not change; a masked load would leave to the processor what
  * it touches. */
@@ -598,11 +609,12 @@ KERNEL static void select_entries(
         digits[7], digits[6], digits[5], digits[4], digits[3], digits[2], digits[1], digits[0]);
     for (long long k = 0; k >> window == 0; k++)
         masks[k] = _mm512_movm_epi64(_mm512_cmpeq_epi64_mask(wanted, _mm512_set1_epi64(k)));
-    for (size_t j = 0; j < size; j++) {
-        vec chosen = _mm512_setzero_si512();
-        for (size_t k = 0; k >> window == 0; k++)
-            chosen = _mm512_or_si512(chosen, _mm512_and_si512(masks[k], table[k * size + j]));
-        entry[j] = chosen;
+    for (size_t j = 0, wide = LANES; j < size; j += wide) { /* eight at a time: one mask for eight loads */
+        wide = size - j < LANES ? 1 : LANES;
+        if (wide == LANES)
+            select_part(entry + j, table + j, size, window, masks, LANES);
+        else
+            select_part(entry + j, table + j, size, window, masks, 1);
     }
     wipe(masks, sizeof masks);
 }
