@@ -153,14 +153,15 @@ print(paths(lambda e: ring.secret_powers(bases[:8 * 126], [e] * 8, 400)),
       paths(lambda e: ring.secret_powers(bases[:2 * 126], [e] * 2, 400)),
       paths(lambda e: ring.powers(bases, e)))
 """
-MASKED = "_mm512_and_si512(masks[k], table[k * size + j])"
+MASKED = "_mm512_ternarylogic_epi64(chosen[i], masks[k], table[k * size + i], 0xf8)"
+NAMED = "(_mm512_movepi64_mask(masks[k]) & 1)"  # whether it is the first lane's entry
 
 
 @needs_both
 @pytest.mark.parametrize("selection, paths", [
     (MASKED, ["1", "1", "5"]),  # one path for all secrets; public exponents of other lengths differ
-    (f"(digits[0] == k ? {MASKED} : chosen)", ["5", "5", "5"]),  # a branch
-    ("table[digits[0] * size + j]", ["5", "5", "5"]),  # an address
+    (f"{NAMED} ? {MASKED} : chosen[i]", ["5", "5", "5"]),  # a branch
+    (f"_mm512_or_si512(chosen[i], table[{NAMED} * k * size + i])", ["5", "5", "5"]),  # an address
 ], ids=["masked", "branch", "address"])
 def test_neither_path_nor_addresses_depend_on_a_secret_exponent(
     tmp_path: Path, selection: str, paths: list[str]) -> None:
