@@ -1,5 +1,6 @@
 """The one extra step of a build: compile the C kernel if a compiler is there; cotally works without it."""
 
+import hashlib
 import os
 import shlex
 import subprocess
@@ -34,7 +35,9 @@ def compile_kernel(folder: Path) -> bool:
     partial = folder / f"kernel.so.{os.getpid()}"
     compiler = shlex.split(os.environ.get("CC") or "cc")
     try:
-        subprocess.run([*compiler, *FLAGS, "-o", str(partial), str(source)], check=True, capture_output=True)
+        digest = f'-DCOTALLY_SOURCE="{hashlib.sha256(source.read_bytes()).hexdigest()}"'
+        subprocess.run([*compiler, *FLAGS, digest, "-o", str(partial), str(source)],
+                       check=True, capture_output=True)
         partial.replace(library)
     except (OSError, subprocess.CalledProcessError):
         partial.unlink(missing_ok=True)

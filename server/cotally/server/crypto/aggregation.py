@@ -32,9 +32,9 @@ class Stored:
     part_bytes: int
 
     def __iter__(self) -> Iterator[Part]:
-        """The parts, numbered from 0."""
-        for k in range(len(self.data) // self.part_bytes):
-            yield f"part {k}", bytes(self.data[k * self.part_bytes:(k + 1) * self.part_bytes])
+        """The parts, numbered from 0; what is left at the end is one too, for `multiply` to refuse."""
+        for k, start in enumerate(range(0, len(self.data), self.part_bytes)):
+            yield f"part {k}", bytes(self.data[start:start + self.part_bytes])
 
 
 def multiply(parts: Iterable[Part], count: int, public: PublicKey) -> bytes:

@@ -20,6 +20,7 @@ from .library import kernel
 MAX_BITS: Final = 16384  # of a modulus: columns of products must stay within 64 bits
 _DIGIT: Final = 52
 _LANES: Final = 8
+_CHAIN: Final = 512  # residues whose powers share a chain of squarings; more want too much memory
 _FEW: Final = 4  # numbers that are sooner raised one by one than together
 
 
@@ -77,8 +78,13 @@ class IfmaRing(Ring):
             for power in self.numbers(self._lone.one_by_one(bases, exponents, bits)):
                 product = product * power % self.modulus
             return product
-        return int.from_bytes(self.computed(
-            1, "power_product", bases, count, _little(exponents, bits), bits // 8 + 1, bits), "big")
+        product = 1
+        for start in range(0, count, _CHAIN):
+            few = exponents[start:start + _CHAIN]
+            part = self.computed(1, "power_product", bases[start * self.width:], len(few),
+                                 _little(few, bits), bits // 8 + 1, bits)
+            product = product * int.from_bytes(part, "big") % self.modulus
+        return product
 
     def fixed_base(self, base: int, exponent_bits: int, table_bytes: int) -> "IfmaFixedBase":
         """Return powers of *base*, with the widest window whose table stays within *table_bytes*."""
@@ -116,12 +122,13 @@ class _LoneRing(IfmaRing):
 
     def one_by_one(self, bases: bytes, exponents: Sequence[int], bits: int) -> bytes:
         """Return bases[k]^exponents[k] mod N, all of N's width, by one chain of products each."""
-        width, count = self._small_width, len(exponents)
-        wide = b"".join(bytes(self.width - width) + bases[k:k + width] for k in range(0, len(bases), width))
-        powers = self.computed(count, "lone_powers", self._above, wide, count, _little(exponents, bits),
-                               bits // 8 + 1, bits)
-        return b"".join(self._reduced(int.from_bytes(powers[k:k + self.width], "big")).to_bytes(width, "big")
-                        for k in range(0, len(powers), self.width))
+        width, powers = self._small_width, []
+        for position, exponent in enumerate(exponents):
+            base = bases[position * width:(position + 1) * width].rjust(self.width, b"\0")
+            power = self.computed(1, "lone_power", self._above, base, _little([exponent], bits),
+                                  bits // 8 + 1, bits)
+            powers.append(self._reduced(int.from_bytes(power, "big")).to_bytes(width, "big"))
+        return b"".join(powers)
 
     def _reduced(self, power: int) -> int:
         """*power* mod N. What it is mod k is as secret as its exponent, so a division must not see it."""
@@ -170,7 +177,7 @@ class IfmaFixedBase(FixedBase):
     def _built(self) -> "ctypes.Array[ctypes.c_char]":
         with self._building:
             if self._table is None:
-                table = ctypes.create_string_buffer(self.table_bytes)
+                table = ctypes.create_string_buffer(self.table_bytes + self._ring.width)
                 self._ring.kernel.call("table_fill", self._ring.handle, self._base, self.window,
                                        self._rows(self.exponent_bits), table)
                 self._table = table

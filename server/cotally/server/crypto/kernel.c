@@ -20,23 +20,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EXPORT __attribute__((visibility("default")))
+
+/* The digest of this file, by which a library of another version is told. */
+EXPORT const char *cotally_source(void) { return COTALLY_SOURCE; }
+
 #if !(defined(__x86_64__) && defined(__GNUC__))
 
-int cotally_supported(void);
-int cotally_supported(void) { return 0; }
+EXPORT int cotally_supported(void) { return 0; }
 
 #else
 
 #include <immintrin.h>
 
-#define EXPORT __attribute__((visibility("default")))
 #define KERNEL __attribute__((target("avx512f,avx512ifma,avx512vbmi,avx512bw,avx512dq,avx512vl")))
 #define INLINE KERNEL __attribute__((always_inline)) static inline
 
 typedef __m512i vec;
 typedef const uint8_t *const *sources; /* where the eight residues of a pack lie */
 
-enum { LANES = 8, DIGIT = 52, GROUP = 52 }; /* eight digits are a group of 52 bytes */
+enum { LANES = 8, DIGIT = 52 };
 
 #define LOW(sum, a, b) _mm512_madd52lo_epu64(sum, a, b)
 #define HIGH(sum, a, b) _mm512_madd52hi_epu64(sum, a, b)
@@ -52,9 +55,7 @@ struct ring {
     uint64_t inverse;        /* -1 / N mod 2^52 */
     vec *modulus;            /* N, R mod N, R^2 mod N and 1, in all lanes */
     vec *one, *square, *unit;
-    uint8_t *one_bytes;      /* R mod N as a residue */
-    uint8_t unpack[64], pack_even[64], pack_odd[64]; /* byte shuffles between digits and bytes */
-    uint64_t even_bytes, odd_bytes;
+    uint8_t shuffle[64];     /* of 64 bytes, which takes each of eight digits to its lane */
 };
 
 /* ---- memory ------------------------------------------------------------------------------- */
@@ -87,15 +88,15 @@ struct work { /* the memory of one call, wiped when it ends */
 static int open_work(const struct ring *ring, struct work *work, size_t more)
 {
     enum { OWN = 7 };
-    work->x = more < SIZE_MAX - OWN ? new_packs(ring, OWN + more) : NULL;
-    if (work->x == NULL)
+    vec *packs = work->x = new_packs(ring, OWN + more);
+    if (packs == NULL)
         return -1;
-    work->y = work->x + ring->padded;
-    work->quotient = work->y + ring->padded;
-    work->columns = work->quotient + ring->padded;
-    work->cross = work->columns + 2 * ring->padded;
-    work->sums = work->cross + ring->padded;
-    work->more = work->sums + ring->padded;
+    work->y = packs + ring->padded;
+    work->quotient = packs + 2 * ring->padded;
+    work->columns = packs + 3 * ring->padded;
+    work->cross = packs + 5 * ring->padded;
+    work->sums = packs + 6 * ring->padded;
+    work->more = packs + OWN * ring->padded;
     work->size = (OWN + more) * ring->padded * sizeof(vec);
     return 0;
 }
@@ -127,45 +128,23 @@ INLINE void transpose(vec row[LANES])
     }
 }
 
-/* The shuffles. In a group, digits 2u and 2u + 1 share 13 bytes: the even one begins at a byte's
- * lower half, the odd one at the upper half of the seventh byte, which both have a part in. */
-static void lay_out(struct ring *ring)
-{
-    for (int digit = 0; digit < LANES; digit++)
-        for (int byte = 0; byte < 8; byte++)
-            ring->unpack[8 * digit + byte] = (uint8_t)(63 - (DIGIT * digit / 8 + byte));
-    for (int byte = 0; byte < GROUP; byte++) {
-        int pair = byte / 13, offset = byte % 13, place = GROUP - 1 - byte;
-        ring->pack_even[place] = (uint8_t)(16 * pair + offset);
-        ring->pack_odd[place] = (uint8_t)(16 * pair + 8 + offset - 6);
-        ring->even_bytes |= (uint64_t)(offset <= 6) << place;
-        ring->odd_bytes |= (uint64_t)(offset >= 6) << place;
-    }
-}
-
-#define HALVES _mm512_set_epi64(4, 0, 4, 0, 4, 0, 4, 0) /* bits by which digits miss a byte's edge */
-
-/* The pack of the eight residues at *from*. */
+/* The pack of the eight residues at *from*. Eight digits are 52 bytes; every second one begins in the
+ * middle of a byte. */
 KERNEL static void gather(const struct ring *ring, vec *pack, sources from)
 {
-    vec shuffle = _mm512_loadu_si512(ring->unpack);
-    for (size_t group = 0; group * LANES < ring->padded; group++) {
-        size_t below = group * GROUP, left = ring->width > below ? ring->width - below : 0;
-        vec row[LANES];
+    const vec shuffle = _mm512_loadu_si512(ring->shuffle), halves = _mm512_set_epi64(4, 0, 4, 0, 4, 0, 4, 0);
+    for (size_t j = 0; j < ring->padded; j += LANES) {
+        size_t below = j * DIGIT / 8, left = ring->width > below ? ring->width - below : 0;
         for (int lane = 0; lane < LANES; lane++) {
-            if (left >= 64) {
-                row[lane] = _mm512_loadu_si512(from[lane] + left - 64);
-            } else {
-                uint8_t bytes[64] = {0};
-                memcpy(bytes + 64 - left, from[lane], left);
-                row[lane] = _mm512_loadu_si512(bytes);
-            }
-            row[lane] = _mm512_srlv_epi64(_mm512_permutexvar_epi8(shuffle, row[lane]), HALVES);
-            row[lane] = _mm512_and_si512(row[lane], MASK);
+            vec bytes = {0};
+            if (left >= 64)
+                bytes = _mm512_loadu_si512(from[lane] + left - 64);
+            else
+                memcpy((uint8_t *)&bytes + 64 - left, from[lane], left);
+            pack[j + (size_t)lane] = _mm512_and_si512(MASK, _mm512_srlv_epi64(
+                _mm512_permutexvar_epi8(shuffle, bytes), halves));
         }
-        transpose(row);
-        for (int j = 0; j < LANES; j++)
-            pack[group * LANES + (size_t)j] = row[j];
+        transpose(pack + j);
     }
 }
 
@@ -182,24 +161,29 @@ KERNEL static void canonical(const struct ring *ring, vec *pack, vec *spare)
         pack[j] = _mm512_ternarylogic_epi64(borrow, pack[j], spare[j], 0xca);
 }
 
+/* Write *word* as the eight big-endian bytes before *end*, without its first where there are only *left*. */
+static void write_word(uint8_t *end, size_t left, uint64_t word)
+{
+    uint64_t turned = __builtin_bswap64(word);
+    if (left >= 8)
+        memcpy(end - 8, &turned, 8);
+    else
+        memcpy(end - left, (const uint8_t *)&turned + 8 - left, left);
+}
+
 /* Write the first *count* lanes of *pack*, reduced, as residues to *to*; changes the pack. */
 KERNEL static void scatter(const struct ring *ring, vec *pack, vec *spare, uint8_t *const *to, size_t count)
 {
-    vec even = _mm512_loadu_si512(ring->pack_even), odd = _mm512_loadu_si512(ring->pack_odd);
     canonical(ring, pack, spare);
-    for (size_t below = 0, group = 0; below < ring->width; below += GROUP, group++) {
-        size_t left = ring->width - below, size = left < GROUP ? left : GROUP;
-        vec row[LANES];
-        for (int j = 0; j < LANES; j++)
-            row[j] = group * LANES < ring->padded ? pack[group * LANES + (size_t)j] : _mm512_setzero_si512();
-        transpose(row);
-        for (size_t lane = 0; lane < count; lane++) {
-            vec digits = _mm512_sllv_epi64(row[lane], HALVES);
-            uint8_t bytes[64];
-            _mm512_storeu_si512(bytes, _mm512_or_si512(
-                _mm512_maskz_permutexvar_epi8(ring->even_bytes, even, digits),
-                _mm512_maskz_permutexvar_epi8(ring->odd_bytes, odd, digits)));
-            memcpy(to[lane] + left - size, bytes + GROUP - size, size);
+    for (size_t lane = 0; lane < count; lane++) {
+        const uint64_t *digit = (const uint64_t *)pack + lane;
+        memset(to[lane], 0, ring->width);
+        for (size_t j = 0; j < ring->digits && 13 * j / 2 < ring->width; j += 2) { /* two are 13 bytes */
+            size_t left = ring->width - 13 * j / 2;
+            uint64_t even = digit[LANES * j], odd = digit[LANES * (j + 1)];
+            write_word(to[lane] + left, left, even | odd << DIGIT);
+            if (left > 8)
+                write_word(to[lane] + left - 8, left - 8, odd >> (64 - DIGIT));
         }
     }
 }
@@ -226,7 +210,7 @@ KERNEL static void give(
 
 /* ---- products ----------------------------------------------------------------------------- */
 
-/* Add four digits times four digits to seven columns; a product's upper half belongs one higher. */
+/* Four digits times four digits, added to seven columns; a product's upper half belongs one higher. */
 INLINE void four_by_four(vec low[7], vec high[7], const vec *a, const vec *b)
 {
     for (int i = 0; i < 4; i++)
@@ -236,58 +220,41 @@ INLINE void four_by_four(vec low[7], vec high[7], const vec *a, const vec *b)
         }
 }
 
-INLINE void clear(vec low[7], vec high[7])
+/* t = the eight columns of seven lower and seven upper halves. */
+INLINE void join(vec t[8], const vec low[7], const vec high[7])
 {
-    for (int i = 0; i < 7; i++)
-        low[i] = high[i] = _mm512_setzero_si512();
-}
-
-/* Write four finished columns and keep what belongs to the next four. */
-INLINE void settle(vec columns[4], vec spill[4], const vec low[7], const vec high[7])
-{
-    columns[0] = ADD(spill[0], low[0]);
-    for (int j = 1; j < 4; j++)
-        columns[j] = ADD(spill[j], ADD(low[j], high[j - 1]));
-    for (int j = 0; j < 3; j++)
-        spill[j] = ADD(low[j + 4], high[j + 3]);
-    spill[3] = high[6];
+    t[0] = low[0];
+    for (int j = 1; j < 7; j++)
+        t[j] = ADD(low[j], high[j - 1]);
+    t[7] = high[6];
 }
 
 /* Columns of a * b, *digits* each, not carried: column k is the sum of what belongs at 2^(52 k).
- * At most 2 * digits summands below 2^52 meet in one, so 64 bits hold them. */
+ * In a * a, of every two equal products one is computed and doubled. At most 2 * digits summands below
+ * 2^52 meet in a column, and as many again in reduce: 2^63 holds them up to 500 digits, also what
+ * karatsuba takes away for a while. */
 KERNEL static void multiply_out(vec *columns, const vec *a, const vec *b, size_t digits)
 {
     size_t blocks = digits / 4;
-    vec low[7], high[7], spill[4];
-    clear(low, high);
-    memcpy(spill, low, sizeof spill);
+    vec spill[4] = {0};
     for (size_t k = 0; k < 2 * blocks; k++) {
-        clear(low, high);
-        for (size_t i = k < blocks ? 0 : k - blocks + 1; i <= k && i < blocks; i++)
+        vec low[7] = {0}, high[7] = {0}, t[8];
+        size_t i = k < blocks ? 0 : k - blocks + 1, stop = a == b ? (k + 1) / 2 : k + 1 - i;
+        for (; i < stop; i++)
             four_by_four(low, high, a + 4 * i, b + 4 * (k - i));
-        settle(columns + 4 * k, spill, low, high);
-    }
-}
-
-/* Columns of a * a: blocks off the diagonal count twice. */
-KERNEL static void square_out(vec *columns, const vec *a, size_t digits)
-{
-    size_t blocks = digits / 4;
-    vec low[7], high[7], spill[4];
-    clear(low, high);
-    memcpy(spill, low, sizeof spill);
-    for (size_t k = 0; k < 2 * blocks; k++) {
-        clear(low, high);
-        size_t i = k < blocks ? 0 : k - blocks + 1;
-        for (; i < k - i; i++)
-            four_by_four(low, high, a + 4 * i, a + 4 * (k - i));
-        for (int j = 0; j < 7; j++) {
-            low[j] = ADD(low[j], low[j]);
-            high[j] = ADD(high[j], high[j]);
+        if (a == b) {
+            for (int j = 0; j < 7; j++) {
+                low[j] = ADD(low[j], low[j]);
+                high[j] = ADD(high[j], high[j]);
+            }
+            if (k % 2 == 0)
+                four_by_four(low, high, a + 2 * k, a + 2 * k);
         }
-        if (i == k - i && i < blocks)
-            four_by_four(low, high, a + 4 * i, a + 4 * i);
-        settle(columns + 4 * k, spill, low, high);
+        join(t, low, high);
+        for (int j = 0; j < 4; j++) {
+            columns[4 * k + (size_t)j] = ADD(spill[j], t[j]);
+            spill[j] = t[j + 4];
+        }
     }
 }
 
@@ -303,15 +270,6 @@ INLINE vec add_halves(vec *sum, const vec *a, size_t half)
     return _mm512_sub_epi64(_mm512_setzero_si512(), carry);
 }
 
-/* Columns of a * b by whichever way is shorter; which one follows from where they lie. */
-static void all_out(vec *columns, const vec *a, const vec *b, size_t digits)
-{
-    if (a == b)
-        square_out(columns, a, digits);
-    else
-        multiply_out(columns, a, b, digits);
-}
-
 /* The columns of a * b from three products of half the size (Karatsuba 1962):
  * a1 b0 + a0 b1 = (a0 + a1)(b0 + b1) - a0 b0 - a1 b1. The sums' carries are multiplied apart. */
 KERNEL static void karatsuba(const struct work *work, vec *columns, const vec *a, const vec *b, size_t digits)
@@ -319,9 +277,9 @@ KERNEL static void karatsuba(const struct work *work, vec *columns, const vec *a
     size_t half = digits / 2;
     vec *cross = work->cross, *sum_a = work->sums, *sum_b = a == b ? sum_a : work->sums + half;
     vec carry_a = add_halves(sum_a, a, half), carry_b = a == b ? carry_a : add_halves(sum_b, b, half);
-    all_out(columns, a, b, half);
-    all_out(columns + digits, a + half, b + half, half);
-    all_out(cross, sum_a, sum_b, half);
+    multiply_out(columns, a, b, half);
+    multiply_out(columns + digits, a + half, b + half, half);
+    multiply_out(cross, sum_a, sum_b, half);
     for (size_t j = 0; j < digits; j++)
         cross[j] = _mm512_sub_epi64(cross[j], ADD(columns[j], columns[j + digits]));
     for (size_t j = 0; j < half; j++) {
@@ -339,19 +297,15 @@ KERNEL static void reduce(const struct ring *ring, vec *r, const vec *columns, v
 {
     size_t blocks = ring->digits / 4;
     const vec *n = ring->modulus;
-    const vec zero = _mm512_setzero_si512(), inverse = _mm512_set1_epi64((long long)ring->inverse);
-    vec spill[4] = {zero, zero, zero, zero};
+    const vec zero = {0}, inverse = _mm512_set1_epi64((long long)ring->inverse);
+    vec spill[4] = {0};
     for (size_t k = 0; k < 2 * blocks; k++) {
-        vec low[7], high[7], t[8];
-        clear(low, high);
+        vec low[7] = {0}, high[7] = {0}, t[8];
         for (size_t i = k < blocks ? 0 : k - blocks + 1; i < k && i < blocks; i++)
             four_by_four(low, high, quotient + 4 * i, n + 4 * (k - i));
-        t[0] = ADD(columns[4 * k], ADD(spill[0], low[0]));
-        for (int j = 1; j < 4; j++)
-            t[j] = ADD(ADD(columns[4 * k + (size_t)j], spill[j]), ADD(low[j], high[j - 1]));
-        for (int j = 4; j < 7; j++)
-            t[j] = ADD(low[j], high[j - 1]);
-        t[7] = high[6];
+        join(t, low, high);
+        for (int j = 0; j < 4; j++)
+            t[j] = ADD(t[j], ADD(columns[4 * k + (size_t)j], spill[j]));
         if (k < blocks) {
             for (int j = 0; j < 4; j++) {
                 vec q = LOW(zero, t[j], inverse);
@@ -382,20 +336,21 @@ KERNEL static void multiply(
     if (ring->digits % 8 == 0 && ring->digits >= KARATSUBA)
         karatsuba(work, work->columns, a, b, ring->digits);
     else
-        all_out(work->columns, a, b, ring->digits);
+        multiply_out(work->columns, a, b, ring->digits);
     reduce(ring, r, work->columns, work->quotient);
 }
 
-/* Multiply the eight lanes of *x* together, into all lanes; *y* is spare. */
-KERNEL static void fold(const struct ring *ring, const struct work *work, vec *x, vec *y)
+/* result = the product of the lanes of work->x, divided by R. */
+KERNEL static void fold(const struct ring *ring, const struct work *work, uint8_t *result)
 {
-    for (int half = LANES / 2; half > 0; half /= 2) {
-        vec turn = _mm512_and_si512(ADD(COUNTING, _mm512_set1_epi64(half)),
-                                    _mm512_set1_epi64(LANES - 1));
+    for (long long half = LANES / 2; half > 0; half /= 2) {
+        vec turn = _mm512_and_si512(ADD(COUNTING, _mm512_set1_epi64(half)), _mm512_set1_epi64(LANES - 1));
         for (size_t j = 0; j < ring->digits; j++)
-            y[j] = _mm512_permutexvar_epi64(turn, x[j]);
-        multiply(ring, work, x, x, y);
+            work->y[j] = _mm512_permutexvar_epi64(turn, work->x[j]);
+        multiply(ring, work, work->x, work->x, work->y);
     }
+    multiply(ring, work, work->x, work->x, ring->unit);
+    give(ring, work->x, work->y, result, 1, 0);
 }
 
 /* ---- one number across the lanes ---------------------------------------------------------- */
@@ -497,7 +452,7 @@ KERNEL static void multiply_lone(const struct lone *lone, vec *r, const vec *a, 
 
 /* ---- rings -------------------------------------------------------------------------------- */
 
-EXPORT int cotally_supported(void)
+EXPORT int cotally_supported(void) /* by the processor, and by a system that keeps its registers */
 {
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512ifma") &&
@@ -507,10 +462,8 @@ EXPORT int cotally_supported(void)
 
 EXPORT void cotally_ring_free(struct ring *ring)
 {
-    if (ring->modulus != NULL)
-        wipe(ring->modulus, 4 * ring->padded * sizeof(vec)); /* a ring mod p^2 is a secret */
+    wipe(ring->modulus, 4 * ring->padded * sizeof(vec)); /* a ring mod p^2 is a secret */
     free(ring->modulus);
-    free(ring->one_bytes);
     free(ring);
 }
 
@@ -525,11 +478,11 @@ KERNEL EXPORT struct ring *cotally_ring_new(
     ring->padded = (digits + LANES - 1) / LANES * LANES;
     ring->width = width;
     ring->inverse = inverse;
-    lay_out(ring);
+    for (int byte = 0; byte < 64; byte++)
+        ring->shuffle[byte] = (uint8_t)(63 - (byte / 8 * DIGIT / 8 + byte % 8));
     ring->modulus = new_packs(ring, 4);
-    ring->one_bytes = malloc(width);
-    if (ring->modulus == NULL || ring->one_bytes == NULL) {
-        cotally_ring_free(ring);
+    if (ring->modulus == NULL) {
+        free(ring);
         return NULL;
     }
     ring->one = ring->modulus + ring->padded;
@@ -537,7 +490,6 @@ KERNEL EXPORT struct ring *cotally_ring_new(
     ring->unit = ring->square + ring->padded;
     for (size_t which = 0; which < 4; which++)
         take(ring, ring->modulus + which * ring->padded, constants + which * width, 1, 0);
-    memcpy(ring->one_bytes, constants + width, width);
     return ring;
 }
 
@@ -617,11 +569,11 @@ static unsigned digit_of(const uint8_t *exponent, size_t size, size_t position, 
     return bits >> position % 8 & ((1U << window) - 1);
 }
 
-/* The window with the fewest products for exponents of *bits* bits. */
-static unsigned best_window(size_t bits, unsigned widest)
+/* The window with the fewest products for exponents of *bits* bits; more than 5 bits select too slowly. */
+static unsigned best_window(size_t bits)
 {
     unsigned window = 1;
-    while (window < widest && ((size_t)1 << window) + bits / (window + 1) < bits / window)
+    while (window < 5 && ((size_t)1 << window) + bits / (window + 1) < bits / window)
         window++;
     return window;
 }
@@ -636,6 +588,17 @@ KERNEL static void fill_powers(const struct ring *ring, const struct work *work,
         multiply(ring, work, table + k * size, table + k / 2 * size, table + (k + 1) / 2 * size);
 }
 
+INLINE void select_part(
+    vec *entry, const vec *table, size_t size, unsigned window, const vec *masks, size_t wide)
+{
+    vec chosen[LANES] = {0};
+    for (size_t k = 0; k >> window == 0; k++)
+        for (size_t i = 0; i < wide; i++)
+            chosen[i] = _mm512_ternarylogic_epi64(chosen[i], masks[k], table[k * size + i], 0xf8);
+    for (size_t i = 0; i < wide; i++)
+        entry[i] = chosen[i];
+}
+
 /* In each lane the entry, of *size* vectors, that the lane's digit names. All entries are read and
  * masked, in an order that the digits do not change; a masked load would leave to the processor what
  * it touches. */
@@ -646,56 +609,84 @@ KERNEL static void select_entries(
         digits[7], digits[6], digits[5], digits[4], digits[3], digits[2], digits[1], digits[0]);
     for (long long k = 0; k >> window == 0; k++)
         masks[k] = _mm512_movm_epi64(_mm512_cmpeq_epi64_mask(wanted, _mm512_set1_epi64(k)));
-    for (size_t j = 0; j < size; j++) {
-        vec chosen = _mm512_setzero_si512();
-        for (size_t k = 0; k >> window == 0; k++)
-            chosen = _mm512_or_si512(chosen, _mm512_and_si512(masks[k], table[k * size + j]));
-        entry[j] = chosen;
+    for (size_t j = 0, wide = LANES; j < size; j += wide) { /* eight at a time: one mask for eight loads */
+        wide = size - j < LANES ? 1 : LANES;
+        if (wide == LANES)
+            select_part(entry + j, table + j, size, window, masks, LANES);
+        else
+            select_part(entry + j, table + j, size, window, masks, 1);
     }
     wipe(masks, sizeof masks);
 }
 
-/* result[k] = bases[k]^exponents[k] for secret exponents, each in *size* bytes: what is done, and
- * where, follows from *bits* and *count* alone. */
+/* In each lane of work->x, R times the product of bases[k]^exponents[k] over every eighth k: Straus 1964.
+ * What is done, and where, follows from *bits*, *window* and *count* alone. */
+KERNEL static void climb(
+    const struct ring *ring, const struct work *work, unsigned window, const uint8_t *bases, size_t count,
+    const uint8_t *exponents, size_t size, size_t bits)
+{
+    const size_t groups = (count + LANES - 1) / LANES, table = ring->padded << window;
+    unsigned digits[LANES];
+    for (size_t group = 0; group < groups; group++) {
+        take(ring, work->more + group * table + ring->padded, bases, count, group);
+        fill_powers(ring, work, work->more + group * table, window);
+    }
+    memcpy(work->x, ring->one, ring->padded * sizeof(vec));
+    for (size_t row = bits / window + 1; row-- > 0;) {
+        for (unsigned i = 0; i < window; i++)
+            multiply(ring, work, work->x, work->x, work->x);
+        for (size_t group = 0; group < groups; group++) {
+            for (size_t lane = 0; lane < LANES; lane++) {
+                size_t k = group * LANES + lane; /* a lane without a base multiplies by one */
+                digits[lane] = k < count ? digit_of(exponents + k * size, size, row * window, window) : 0;
+            }
+            select_entries(work->y, work->more + group * table, ring->padded, window, digits);
+            multiply(ring, work, work->x, work->x, work->y);
+        }
+    }
+    wipe(digits, sizeof digits);
+}
+
+/* result[k] = bases[k]^exponents[k] for secret exponents of *bits* bits, each in *size* bytes. */
 KERNEL EXPORT int cotally_secret_powers(
     const struct ring *ring, const uint8_t *bases, size_t count,
     const uint8_t *exponents, size_t size, size_t bits, uint8_t *result)
 {
-    unsigned window = best_window(bits, 5), digits[LANES];
+    unsigned window = best_window(bits);
     struct work work;
     if (open_work(ring, &work, (size_t)1 << window) != 0)
         return -1;
-    vec *table = work.more;
-    for (size_t index = 0; index * LANES < count; index++) {
-        take(ring, table + ring->padded, bases, count, index);
-        fill_powers(ring, &work, table, window);
-        memcpy(work.x, ring->one, ring->padded * sizeof(vec));
-        for (size_t row = bits / window + 1; row-- > 0;) {
-            for (unsigned i = 0; i < window; i++)
-                multiply(ring, &work, work.x, work.x, work.x);
-            for (size_t lane = 0; lane < LANES; lane++) {
-                size_t which = index * LANES + lane < count ? index * LANES + lane : count - 1;
-                digits[lane] = digit_of(exponents + which * size, size, row * window, window);
-            }
-            select_entries(work.y, table, ring->padded, window, digits);
-            multiply(ring, &work, work.x, work.x, work.y);
-        }
+    for (size_t first = 0; first < count; first += LANES) {
+        size_t here = count - first < LANES ? count - first : LANES;
+        climb(ring, &work, window, bases + first * ring->width, here, exponents + first * size, size, bits);
         multiply(ring, &work, work.x, work.x, ring->unit);
-        give(ring, work.x, work.y, result, count, index);
+        give(ring, work.x, work.y, result + first * ring->width, here, 0);
     }
-    wipe(digits, sizeof digits);
     return close_work(&work);
 }
 
-/* The same, one after the other, for few numbers and a ring whose N is 2^416 M - 1 and whose digits
- * come in groups: *above* is M as a residue. */
-KERNEL EXPORT int cotally_lone_powers(
-    const struct ring *ring, const uint8_t *above, const uint8_t *bases, size_t count,
+/* result = the product of bases[k]^exponents[k], of *bits* bits in *size* bytes. */
+KERNEL EXPORT int cotally_power_product(
+    const struct ring *ring, const uint8_t *bases, size_t count,
     const uint8_t *exponents, size_t size, size_t bits, uint8_t *result)
 {
-    const unsigned window = best_window(bits, 5);
-    const size_t groups = ring->padded / LANES; /* eight numbers alone need a pack */
-    unsigned digits[LANES];
+    enum { WINDOW = 4 };
+    struct work work;
+    if (open_work(ring, &work, (count / LANES + 1) << WINDOW) != 0)
+        return -1;
+    climb(ring, &work, WINDOW, bases, count, exponents, size, bits);
+    fold(ring, &work, result);
+    return close_work(&work);
+}
+
+/* result = base^exponent alike, for a ring whose N is 2^416 M - 1 and whose digits come in groups:
+ * *above* is M as a residue. */
+KERNEL EXPORT int cotally_lone_power(
+    const struct ring *ring, const uint8_t *above, const uint8_t *base,
+    const uint8_t *exponent, size_t size, size_t bits, uint8_t *result)
+{
+    const size_t groups = ring->padded / LANES; /* vectors of a number alone: eight of them are a pack */
+    unsigned window = best_window(bits), digits[LANES];
     struct work work;
     if (open_work(ring, &work, LONE_PACKS + ((size_t)1 << window) / LANES + 1) != 0)
         return -1;
@@ -707,89 +698,44 @@ KERNEL EXPORT int cotally_lone_powers(
     take(ring, work.x, above, 1, 0);
     single_out(ring, x, work.x);
     shift_up(lone.above, x, groups - 1);
-    for (size_t index = 0; index < count; index++) {
-        single_out(ring, table, ring->one);
-        take(ring, work.x, bases + index * ring->width, 1, 0);
-        multiply(ring, &work, work.x, work.x, ring->square);
-        single_out(ring, table + groups, work.x);
-        for (size_t k = 2; k >> window == 0; k++)
-            multiply_lone(&lone, table + k * groups, table + (k - 1) * groups, table + groups);
-        memcpy(x, table, groups * sizeof(vec));
-        for (size_t row = bits / window + 1; row-- > 0;) {
-            for (unsigned i = 0; i < window; i++)
-                multiply_lone(&lone, x, x, x);
-            for (size_t lane = 0; lane < LANES; lane++)
-                digits[lane] = digit_of(exponents + index * size, size, row * window, window);
-            select_entries(work.y, table, groups, window, digits);
-            multiply_lone(&lone, x, x, work.y);
-        }
-        for (size_t j = 0; j < ring->padded; j++)
-            work.x[j] = _mm512_set1_epi64(((const long long *)x)[j]);
-        multiply(ring, &work, work.x, work.x, ring->unit);
-        give(ring, work.x, work.y, result + index * ring->width, 1, 0);
+    single_out(ring, table, ring->one);
+    take(ring, work.x, base, 1, 0);
+    multiply(ring, &work, work.x, work.x, ring->square);
+    single_out(ring, table + groups, work.x);
+    for (size_t k = 2; k >> window == 0; k++)
+        multiply_lone(&lone, table + k * groups, table + (k - 1) * groups, table + groups);
+    memcpy(x, table, groups * sizeof(vec));
+    for (size_t row = bits / window + 1; row-- > 0;) {
+        for (unsigned i = 0; i < window; i++)
+            multiply_lone(&lone, x, x, x);
+        for (size_t lane = 0; lane < LANES; lane++)
+            digits[lane] = digit_of(exponent, size, row * window, window);
+        select_entries(work.y, table, groups, window, digits);
+        multiply_lone(&lone, x, x, work.y);
     }
+    for (size_t j = 0; j < ring->padded; j++)
+        work.x[j] = _mm512_set1_epi64(((const long long *)x)[j]);
+    multiply(ring, &work, work.x, work.x, ring->unit);
+    give(ring, work.x, work.y, result, 1, 0);
     wipe(digits, sizeof digits);
-    return close_work(&work);
-}
-
-enum { STRAUS = 4, CHUNK = 64 }; /* bits of a window; packs of bases that share a chain of squarings */
-
-/* result = the product of bases[k]^exponents[k], public exponents of *bits* bits in *size* bytes:
- * Straus 1964 in every lane, then the lanes are multiplied together. */
-KERNEL EXPORT int cotally_power_product(
-    const struct ring *ring, const uint8_t *bases, size_t count,
-    const uint8_t *exponents, size_t size, size_t bits, uint8_t *result)
-{
-    const size_t groups = (count + LANES - 1) / LANES, table_size = ring->padded << STRAUS;
-    struct work work;
-    if (open_work(ring, &work, 1 + ((groups < CHUNK ? groups : CHUNK) << STRAUS)) != 0)
-        return -1;
-    vec *total = work.more, *tables = work.more + ring->padded;
-    memcpy(total, ring->one, ring->padded * sizeof(vec));
-    for (size_t start = 0; start < groups; start += CHUNK) {
-        size_t here = groups - start < CHUNK ? groups - start : CHUNK;
-        for (size_t group = 0; group < here; group++) {
-            take(ring, tables + group * table_size + ring->padded, bases, count, start + group);
-            fill_powers(ring, &work, tables + group * table_size, STRAUS);
-        }
-        memcpy(work.x, ring->one, ring->padded * sizeof(vec));
-        for (size_t row = bits / STRAUS + 1; row-- > 0;) {
-            for (unsigned i = 0; i < STRAUS; i++)
-                multiply(ring, &work, work.x, work.x, work.x);
-            for (size_t group = 0; group < here; group++) {
-                unsigned digits[LANES] = {0}; /* a lane without a base multiplies by one */
-                for (size_t lane = 0; lane < LANES; lane++) {
-                    size_t which = (start + group) * LANES + lane;
-                    if (which < count)
-                        digits[lane] = digit_of(exponents + which * size, size, row * STRAUS, STRAUS);
-                }
-                select_entries(work.y, tables + group * table_size, ring->padded, STRAUS, digits);
-                multiply(ring, &work, work.x, work.x, work.y);
-            }
-        }
-        multiply(ring, &work, total, total, work.x);
-    }
-    fold(ring, &work, total, work.y);
-    multiply(ring, &work, total, total, ring->unit);
-    give(ring, total, work.y, result, 1, 0);
     return close_work(&work);
 }
 
 /* ---- powers of one base ------------------------------------------------------------------- */
 
-/* For each row of *window* bits, base^(d * 2^(window * row)) * R for every digit d but 0, as
- * residues: d = 1 first. Reading it follows the exponents, which must be nobody else's secret. */
-static uint8_t *entry(const struct ring *ring, uint8_t *table, unsigned window, size_t row, size_t digit)
+/* A table: R mod N, then for every row of *window* bits and every digit d but 0 of it, d = 1 first,
+ * base^(d * 2^(window * row)) * R; as residues. Where it is read follows the exponents, which must be
+ * nobody else's secret. */
+static size_t place(const struct ring *ring, unsigned window, size_t row, size_t digit)
 {
-    return table + (row * (((size_t)1 << window) - 1) + digit - 1) * ring->width;
+    return digit == 0 ? 0 : ((row << window) - row + digit) * ring->width;
 }
 
-static const uint8_t *entry_or_one(
+static const uint8_t *entry(
     const struct ring *ring, const uint8_t *table, unsigned window, size_t row,
     const uint8_t *exponent, size_t size)
 {
-    unsigned digit = digit_of(exponent, size, row * window, window);
-    return digit == 0 ? ring->one_bytes : entry(ring, (uint8_t *)(uintptr_t)table, window, row, digit);
+    return table + place(ring, window, row, digit_of(exponent, size, row * window, window));
 }
 
 /* Fill *table* for *rows* rows: a chain of squarings, then all digits of eight rows at a time. */
@@ -799,11 +745,12 @@ KERNEL EXPORT int cotally_table_fill(
     struct work work;
     if (open_work(ring, &work, 0) != 0)
         return -1;
+    memcpy(work.x, ring->one, ring->padded * sizeof(vec));
+    give(ring, work.x, work.quotient, table, 1, 0);
     take(ring, work.x, base, 1, 0);
     multiply(ring, &work, work.x, work.x, ring->square);
     for (size_t row = 0; row < rows; row++) {
-        uint8_t *first = entry(ring, table, window, row, 1);
-        scatter(ring, work.x, work.quotient, &first, 1);
+        give(ring, work.x, work.quotient, table + place(ring, window, row, 1), 1, 0);
         for (unsigned i = 0; i < window; i++)
             multiply(ring, &work, work.x, work.x, work.x);
     }
@@ -811,7 +758,7 @@ KERNEL EXPORT int cotally_table_fill(
         size_t here = rows - row < LANES ? rows - row : LANES;
         uint8_t *at[LANES];
         for (size_t lane = 0; lane < LANES; lane++)
-            at[lane] = entry(ring, table, window, row + (lane < here ? lane : 0), 1);
+            at[lane] = table + place(ring, window, row + (lane < here ? lane : 0), 1);
         gather(ring, work.y, (sources)at);
         memcpy(work.x, work.y, ring->padded * sizeof(vec));
         for (size_t digit = 2; digit >> window == 0; digit++) {
@@ -835,21 +782,19 @@ KERNEL EXPORT int cotally_table_times(
         return -1;
     for (size_t index = 0; index * LANES < count; index++) {
         const uint8_t *at[LANES];
-        memcpy(work.x, ring->one, ring->padded * sizeof(vec));
-        for (size_t row = 0; row <= rows; row++) {
+        take(ring, work.x, factors, count, index);
+        for (size_t row = 0; row <= rows; row++) { /* the digits of row *rows* are 0 */
             if (row > 0)
-                gather(ring, row == 1 ? work.x : work.y, at);
-            for (size_t lane = 0; lane < LANES && row < rows; lane++) {
-                size_t which = index * LANES + lane < count ? index * LANES + lane : count - 1;
-                at[lane] = entry_or_one(ring, table, window, row, exponents + which * size, size);
+                gather(ring, work.y, at);
+            for (size_t lane = 0; lane < LANES; lane++) {
+                size_t k = index * LANES + lane < count ? index * LANES + lane : count - 1;
+                at[lane] = entry(ring, table, window, row, exponents + k * size, size);
                 for (size_t line = 0; line < ring->width; line += 64)
                     _mm_prefetch((const char *)at[lane] + line, _MM_HINT_T0);
             }
-            if (row > 1)
+            if (row > 0)
                 multiply(ring, &work, work.x, work.x, work.y);
         }
-        take(ring, work.y, factors, count, index);
-        multiply(ring, &work, work.x, work.x, work.y);
         give(ring, work.x, work.quotient, result, count, index);
     }
     return close_work(&work);
@@ -867,14 +812,11 @@ KERNEL EXPORT int cotally_table_power(
     for (size_t row = 0; row < rows; row += LANES) {
         const uint8_t *at[LANES];
         for (size_t lane = 0; lane < LANES; lane++)
-            at[lane] = row + lane < rows ? entry_or_one(ring, table, window, row + lane, exponent, size)
-                                         : ring->one_bytes;
+            at[lane] = entry(ring, table, window, row + lane, exponent, size); /* R from row *rows* on */
         gather(ring, work.y, at);
         multiply(ring, &work, work.x, work.x, work.y);
     }
-    fold(ring, &work, work.x, work.y);
-    multiply(ring, &work, work.x, work.x, ring->unit);
-    give(ring, work.x, work.y, result, 1, 0);
+    fold(ring, &work, result);
     return close_work(&work);
 }
 

@@ -9,15 +9,18 @@ import weakref
 from collections.abc import Callable
 from ctypes import c_char_p, c_int, c_size_t, c_uint, c_uint64, c_void_p
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 LIBRARY: Final = Path(__file__).with_name("kernel.so")
+_SOURCE: Final = LIBRARY.with_suffix(".c")
 
 _RING: Final = c_void_p
 _IN: Final = c_char_p  # bytes that are read
 _OUT: Final = c_void_p  # memory that is written, or the kernel's own
 _SIGNATURES: Final[dict[str, tuple[Any, list[Any]]]] = {
+    "source": (c_char_p, []),
     "ring_new": (c_void_p, [c_size_t, c_size_t, _IN, c_uint64]),
     "ring_free": (None, [_RING]),
     "multiply": (c_int, [_RING, _IN, _IN, c_size_t, _OUT]),
@@ -26,7 +29,7 @@ _SIGNATURES: Final[dict[str, tuple[Any, list[Any]]]] = {
     "product_multiply": (c_int, [_RING, _OUT, _IN, c_size_t]),
     "product_result": (c_int, [_RING, _OUT, _IN, c_size_t, _OUT]),
     "secret_powers": (c_int, [_RING, _IN, c_size_t, _IN, c_size_t, c_size_t, _OUT]),
-    "lone_powers": (c_int, [_RING, _IN, _IN, c_size_t, _IN, c_size_t, c_size_t, _OUT]),
+    "lone_power": (c_int, [_RING, _IN, _IN, _IN, c_size_t, c_size_t, _OUT]),
     "power_product": (c_int, [_RING, _IN, c_size_t, _IN, c_size_t, c_size_t, _OUT]),
     "table_fill": (c_int, [_RING, _IN, c_uint, c_size_t, _OUT]),
     "table_times": (c_int, [_RING, _OUT, c_uint, c_size_t, _IN, _IN, c_size_t, c_size_t, _OUT]),
@@ -51,8 +54,11 @@ class Kernel:
                 function = getattr(functions, f"cotally_{name}")
                 function.restype, function.argtypes = result, arguments
                 self._functions[name] = function
+            stale = self.get("source")().decode() != sha256(_SOURCE.read_bytes()).hexdigest()
         except AttributeError:
-            raise OSError("its library is of another version; install cotally again") from None
+            stale = True
+        if stale:  # its functions may want other arguments, or lack what was mended since
+            raise OSError("its library is of another version; install cotally again")
 
     def get(self, name: str) -> Callable[..., Any]:
         """The function itself, for the few that do not return a code."""

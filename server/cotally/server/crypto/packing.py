@@ -4,8 +4,8 @@ Layout. Slot i of plaintext j is coordinate j * slots + i, slot 0 being the leas
 department adds the public bias b to each coordinate; slots beyond the last coordinate hold 0.
 
 No carry. `pack` refuses a coordinate outside -b..b, so an honest slot holds 0..2b, and slots of
-`slots_width(D, b)` bits hold every sum over at most D departments: 0..2bD < 2^width. Sums of packed
-plaintexts are then the packed sums, slot by slot, and stay below 2^(width * slots) <= N/2. One bit
+`slot_width(D, b)` bits hold every sum over at most D departments: 0..2bD < 2^width. Sums of packed
+plaintexts are then the packed sums, slot by slot, and stay below 2^(width * slots) < N. One bit
 less would not do: D coordinates of b give 2bD >= 2^(width - 1). How b is chosen so that the refusal
 happens in fewer than 2^-80 of the releases stands in `planner.packing`.
 

@@ -9,7 +9,7 @@ from cotally.v1.refusals import Misconfigured
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write *data* to a new file of mode 0600, flushed to disk; never overwrite one."""
+    """Write *data* to a new file of mode 0600, flushed to disk with its name; never overwrite one."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -21,6 +21,11 @@ def write(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(descriptor)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def read(path: Path) -> bytes:

@@ -52,6 +52,8 @@ def test_stored_parts_are_read_one_after_the_other() -> None:
     spoiled[3 * len(HONEST):3 * len(HONEST) + 256] = bytes(256)
     with pytest.raises(Refused, match=r"^part 3: ciphertext 0"):
         multiply(Stored(memoryview(spoiled), len(HONEST)), 2, PUBLIC)
+    with pytest.raises(Refused, match=r"^part 4: 511 bytes"):  # a file cut short loses no department silently
+        multiply(Stored(data[:-1], len(HONEST)), 2, PUBLIC)
 
 
 @pytest.mark.usefixtures("processors")

@@ -100,7 +100,7 @@ def test_every_digit_of_every_window_is_selected(make: type[Ring]) -> None:
 
 
 @both
-@pytest.mark.parametrize("bits", [1024, 2080, 3072, 4160, 6144])
+@pytest.mark.parametrize("bits", [1024, 2080, 3072, 4160, 6144, 16384])
 def test_carries_run_through_long_rows_of_ones(make: type[Ring], bits: int) -> None:
     modulus = 2**bits - 1  # whose residues times R are their own bits turned round
     ring = make(modulus, bits // 8)

@@ -1,9 +1,7 @@
-"""The C file itself: no sanitizer finds fault with it, secrets choose no branch, and no build needs it.
+"""The C file itself: no sanitizer finds fault with it, secrets choose neither branch nor address, and no
+build needs it."""
 
-That secret exponents choose no *address* either follows from the one function that uses their digits,
-select_entries: it turns each digit into masks and reads every entry in the same order.
-"""
-
+import hashlib
 import importlib.util
 import os
 import shutil
@@ -14,10 +12,14 @@ from types import ModuleType
 
 import pytest
 
+from cotally.server.crypto import backend, library
 from cotally.server.crypto.library import Kernel
+from cotally.server.ops import machine
+from cotally.v1.refusals import Misconfigured
 
 REPO = Path(__file__).parents[4]
 SOURCE = REPO / "server" / "cotally" / "server" / "crypto" / "kernel.c"
+VERSION = f'-DCOTALLY_SOURCE="{hashlib.sha256(SOURCE.read_bytes()).hexdigest()}"'
 CC = shutil.which("cc")
 
 
@@ -32,7 +34,8 @@ needs_both = pytest.mark.skipif(CC is None or not supported(), reason="no C comp
 
 def compiled(target: Path, *flags: str, sources: tuple[Path, ...] = (SOURCE,)) -> Path:
     assert CC is not None
-    subprocess.run([CC, *flags, "-fPIC", "-shared", "-o", str(target), *map(str, sources)], check=True)
+    command = [CC, VERSION, *flags, "-fPIC", "-shared", "-o", str(target), *map(str, sources)]
+    subprocess.run(command, check=True)
     return target
 
 
@@ -104,13 +107,30 @@ def test_no_sanitizer_finds_fault(tmp_path: Path) -> None:
     assert "heap-buffer-overflow" in planted.stderr
 
 
-# Called at the start of every basic block: folds where that is into one number.
+# Called at the start of every basic block, and before every access to memory: folds into one number which
+# block that is, and which byte of the call's own memory. What a call is given lies elsewhere every time.
 TRACER = """
 #include <stdint.h>
+#include <stdlib.h>
 static uint64_t path;
-void __sanitizer_cov_trace_pc(void)
+static uintptr_t start, size;
+static void fold(uintptr_t what) { path = (path ^ what) * 0x100000001b3; }
+void __sanitizer_cov_trace_pc(void) { fold((uintptr_t)__builtin_return_address(0)); }
+static void touch(void *at) { if ((uintptr_t)at - start < size) fold((uintptr_t)at - start); }
+#define TOUCH(n) \\
+    void __tsan_read##n(void *at) { touch(at); } void __tsan_unaligned_read##n(void *at) { touch(at); } \\
+    void __tsan_write##n(void *at) { touch(at); } void __tsan_unaligned_write##n(void *at) { touch(at); }
+TOUCH(1) TOUCH(2) TOUCH(4) TOUCH(8) TOUCH(16)
+void __tsan_read_range(void *at, size_t n) { touch(at); fold(n); }
+void __tsan_write_range(void *at, size_t n) { touch(at); fold(n); }
+void __tsan_init(void) {}
+void __tsan_func_entry(void *from) {}
+void __tsan_func_exit(void) {}
+int traced_memory(void **at, size_t alignment, size_t n)
 {
-    path = (path ^ (uintptr_t)__builtin_return_address(0)) * 0x100000001b3;
+    int code = posix_memalign(at, alignment, n);
+    start = (uintptr_t)*at, size = n;
+    return code;
 }
 uint64_t cotally_path(void) { uint64_t taken = path; path = 0; return taken; }
 """
@@ -120,28 +140,43 @@ functions = ctypes.CDLL(str(library.LIBRARY))
 functions.cotally_path.restype = ctypes.c_uint64
 ring = ifma.IfmaRing(2**1000 + 297, 126)
 bases = ring.vector([0, 1, 5, ring.modulus - 1, 77, 3, 2, 8, 9, 10])
-ring.secret_powers(bases, [5] * 10, 640)  # makes what is made once
-exponents = [0, 2**640 - 1, 1, 3**400, 7**100]
-def path(work):
-    functions.cotally_path()
-    work()
-    return functions.cotally_path()
-print(len({path(lambda: ring.secret_powers(bases, [e] * 10, 640)) for e in exponents}),
-      len({path(lambda: ring.powers(bases, e)) for e in exponents}))
+ring.secret_powers(bases, [5] * 10, 400)  # makes what is made once
+exponents = [0, 2**400 - 1, 1, 3**250, 7**100]
+def paths(work):
+    seen = set()
+    for exponent in exponents:
+        functions.cotally_path()
+        work(exponent)
+        seen.add(functions.cotally_path())
+    return len(seen)
+print(paths(lambda e: ring.secret_powers(bases[:8 * 126], [e] * 8, 400)),
+      paths(lambda e: ring.secret_powers(bases[:2 * 126], [e] * 2, 400)),
+      paths(lambda e: ring.powers(bases, e)))
 """
+MASKED = "_mm512_ternarylogic_epi64(chosen[i], masks[k], table[k * size + i], 0xf8)"
+NAMED = "(_mm512_movepi64_mask(masks[k]) & 1)"  # whether it is the first lane's entry
 
 
 @needs_both
-def test_the_path_through_the_code_does_not_depend_on_a_secret_exponent(tmp_path: Path) -> None:
-    tracer = tmp_path / "tracer.c"
+@pytest.mark.parametrize("selection, paths", [
+    (MASKED, ["1", "1", "5"]),  # one path for all secrets; public exponents of other lengths differ
+    (f"{NAMED} ? {MASKED} : chosen[i]", ["5", "5", "5"]),  # a branch
+    (f"_mm512_or_si512(chosen[i], table[{NAMED} * k * size + i])", ["5", "5", "5"]),  # an address
+], ids=["masked", "branch", "address"])
+def test_neither_path_nor_addresses_depend_on_a_secret_exponent(
+    tmp_path: Path, selection: str, paths: list[str]) -> None:
+    kernel, tracer = tmp_path / "kernel.c", tmp_path / "tracer.c"
+    assert SOURCE.read_text("utf-8").count(MASKED) == 1
+    kernel.write_text(SOURCE.read_text("utf-8").replace(MASKED, selection))
     tracer.write_text(TRACER)
     traced, hook = tmp_path / "traced.o", tmp_path / "tracer.o"
     assert CC is not None
-    for source, target, flag in ((SOURCE, traced, "-fsanitize-coverage=trace-pc"), (tracer, hook, "-w")):
-        subprocess.run([CC, "-O3", "-fPIC", flag, "-c", "-o", str(target), str(source)], check=True)
+    tracing = ["-fsanitize-coverage=trace-pc", "-fsanitize=thread", "-Dposix_memalign=traced_memory"]
+    for source, target, flags in ((kernel, traced, [VERSION, *tracing]), (tracer, hook, ["-w"])):
+        subprocess.run([CC, "-O3", "-fPIC", *flags, "-c", "-o", str(target), str(source)], check=True)
     library = compiled(tmp_path / "kernel.so", sources=(traced, hook))
-    paths = python(PATHS, library)
-    assert paths.stdout.split() == ["1", "5"], paths.stderr  # one path for all secrets; public ones differ
+    said = python(PATHS, library)
+    assert said.stdout.split() == paths, said.stderr
 
 
 @pytest.fixture
@@ -197,3 +232,25 @@ def test_a_library_that_must_not_be_used_says_so(tmp_path: Path, supported: int,
     source.write_text(f"int cotally_supported(void) {{ return {supported}; }}\n")
     with pytest.raises(OSError, match=reason):
         Kernel(compiled(tmp_path / "kernel.so", sources=(source,)))
+
+
+@needs_both
+@pytest.mark.parametrize("lacking", [True, False])
+def test_a_stale_library_is_as_good_as_none_and_the_doctor_says_so(
+    tmp_path: Path, lacking: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    older = tmp_path / "older.c"
+    text = SOURCE.read_text("utf-8").replace("COTALLY_SOURCE", '"another digest"')
+    older.write_text(text.replace("cotally_lone_power", "cotally_gone") if lacking else text)
+    monkeypatch.setattr(library, "LIBRARY", compiled(tmp_path / "kernel.so", "-O1", sources=(older,)))
+    monkeypatch.delenv(backend.VARIABLE, raising=False)
+    library._loaded.cache_clear()
+    try:
+        assert (backend.name(), type(backend.ring(107, 4)).__name__) == ("gmpy2", "GmpRing")
+        found = machine.integers()
+        assert found.detail.startswith("back end gmpy2; kernel: its library is of another version")
+        monkeypatch.setenv(backend.VARIABLE, "ifma")
+        with pytest.raises(Misconfigured, match=r"COTALLY_BACKEND=ifma cannot be used: .*another version"):
+            backend.ring(107, 4)
+    finally:
+        monkeypatch.undo()
+        library._loaded.cache_clear()

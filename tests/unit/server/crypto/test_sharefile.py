@@ -1,6 +1,7 @@
 """Share files open for the right passphrase, key and mode, and say what is wrong otherwise."""
 
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -84,6 +85,15 @@ def test_a_written_file_has_mode_0600_and_is_never_overwritten(tmp_path: Path) -
     with pytest.raises(Misconfigured, match="is there already"):
         sharefile.write(path, KeyShare(1, 1), FINGERPRINT, b"p")
     assert sharefile.read(path, b"p", FINGERPRINT) == SHARE
+
+
+def test_a_written_file_is_on_disk_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refresh deletes right after this what could make the share again."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    path = tmp_path / "a.share"
+    sharefile.write(path, SHARE, FINGERPRINT, b"p")
+    assert synced == [path.stat().st_ino, tmp_path.stat().st_ino]
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o666, 0o644, 0o601])
