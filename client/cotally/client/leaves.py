@@ -32,7 +32,7 @@ def edges(column: catalog_pb2.Column, leaves: round_pb2.Leaves) -> tuple[Fractio
     """
     units = Units.of(column)
     if leaves.scale == round_pb2.LEAF_SCALE_EVEN:
-        starts = [-(-leaf * (units.most + 1) // leaves.count) for leaf in range(leaves.count)]
+        starts = [-(-leaf * max(units.most, 1) // leaves.count) for leaf in range(leaves.count)]
     else:
         starts = [0, *_powers(units)]
     if len(starts) != leaves.count:
