@@ -106,8 +106,10 @@ def test_both_see_the_same_effective_table(
 ) -> None:
     published = catalog([whole, decimal, day])
     if join:
-        for named in (*derived, *narrow):
-            named.column = f"two.{named.column}"
+        for key in derived:
+            key.column = f"two.{key.column}"
+        for bound in narrow:
+            bound.column = f"two.{bound.column}"
     query = query_pb2.Query(
         table="one",
         keys=[key.name for key in derived],
