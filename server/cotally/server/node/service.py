@@ -96,7 +96,8 @@ class NodeService:
             decision = self._session.decide(announcement, time.time_ns() // 1_000_000)
             for name in decision.priced.table.stored:
                 if name not in self._tables:
-                    raise Refused(Refusal.NOT_ALLOWED, f"{self._session.name} has no usable snapshot of {name}")
+                    raise Refused(Refusal.NOT_ALLOWED,
+                                  f"{self._session.name} has no usable snapshot of {name}")
             await asyncio.to_thread(self._measuring.reach, decision.priced.table)
             clear = self._session.reserve(decision)
             sealed = await self._measured(decision, clear, received)
