@@ -2,13 +2,14 @@
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
+from sqlglot import exp
 
 from cotally.server.engines.compile import compile_measurement
 from cotally.server.engines.engine import EngineError, SnapshotReport
@@ -17,8 +18,8 @@ from cotally.server.engines.snapshot_names import UNIT_COLUMN, field_name, name_
 from cotally.server.engines.source import SparkTable
 from cotally.server.engines.spark import decode
 from cotally.server.engines.spark import session as sessions
-from cotally.server.engines.spark.render import render
-from cotally.server.engines.terms import RECORDS, Bindings
+from cotally.server.engines.spark.render import halves, plainly, render
+from cotally.server.engines.terms import RECORDS, Bindings, Bound
 from cotally.server.engines.vector import groups, place, relations
 from cotally.server.model.catalog import ColumnType, Table
 from cotally.server.model.plan import Plan
@@ -54,7 +55,7 @@ class Spark:
             given.createOrReplaceTempView("cotally_source")
             cells = session.sql(f"SELECT {prepared} FROM cotally_source")  # noqa: S608
             cells.selectExpr(*decoded).write.mode("errorifexists").parquet(target)
-            rows, *present = cells.selectExpr("count(*)", *filled).first() or ()
+            (rows, *present), = cells.selectExpr("count(*)", *filled).collect()
             written = session.read.parquet(target)
             found = self._counted(session, table, written)
         told = () if not rows else tuple(
@@ -80,11 +81,8 @@ class Spark:
                                 "a join needs both in one")
         session = self._sessions[urls.pop()]
         passes = compile_measurement(query, table, plan, salt)
-        found = []
         with interrupting(session, plan.answer_ms / 1000), stopping():
-            for each in passes:
-                text, arguments = render(each.tree, each.bindings, held)
-                found.append(integers(session.sql(text, args=arguments).collect()))
+            found = [collect(session, each.tree, each.bindings, held) for each in passes]
         return place(zip(passes, found, strict=True), plan, groups(query, table))
 
     def _source(self, table: Table) -> SparkTable:
@@ -128,9 +126,8 @@ class Spark:
     def _counted(self, session: SparkSession, table: Table, written: DataFrame) -> list[int]:
         written.createOrReplaceTempView("cotally_written")
         bindings = Bindings()
-        text, arguments = render(counts(table, bindings), bindings.values,
-                                 {RECORDS: (table, "cotally_written")})
-        (numbers,) = integers(session.sql(text, args=arguments).collect())
+        tree = counts(table, bindings)
+        (numbers,) = collect(session, tree, bindings.values, {RECORDS: (table, "cotally_written")})
         return numbers
 
 
@@ -184,6 +181,18 @@ def interrupting(session: SparkSession, seconds: float) -> Iterator[None]:
         session.removeTag(tag)
 
 
-def integers(rows: Sequence[Any]) -> list[list[int]]:
-    """Spark's rows as integers: sums come as Decimal."""
-    return [[int(value) for value in row] for row in rows]
+def collect(
+    session: SparkSession, tree: exp.Select, bindings: Mapping[str, Bound],
+    held: Mapping[str, tuple[Table, str]],
+) -> list[list[int]]:
+    """The rows of *tree*, as integers."""
+    try:
+        return _rows(session, *render(tree, bindings, held, plainly))
+    except PySparkException as error:
+        if "OVERFLOW" not in sessions.kind(error):
+            raise
+    return _rows(session, *render(tree, bindings, held, halves))
+
+
+def _rows(session: SparkSession, text: str, arguments: dict[str, Any]) -> list[list[int]]:
+    return [[int(value) for value in row] for row in session.sql(text, args=arguments).collect()]
