@@ -1,7 +1,7 @@
-"""Totals that a group would have under public assumptions, without noise: what expected errors are decoded from.
+"""Totals that a group would have under public assumptions, without noise, to decode expected errors.
 
-`people`: as many rows as `expected_people` spread evenly over the groups, values at their farthest bound, where
-errors are largest. `even`: the same rows, values spread evenly over the bounds, columns independent.
+`people`: as many rows as `expected_people` spread evenly over the groups, values at their farthest bound,
+where errors are largest. `even`: the same rows, values spread evenly over the bounds, columns independent.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,9 @@ def totals(asked: Asked, people: Fraction) -> list[list[int]]:
     return [_block(block, asked.table, people, far, asked.statistic.weight) for block in asked.blocks]
 
 
-def _block(block: round_pb2.Block, table: catalog_pb2.Table, people: Fraction, far: bool, weight: str) -> list[int]:
+def _block(
+    block: round_pb2.Block, table: catalog_pb2.Table, people: Fraction, far: bool, weight: str
+) -> list[int]:
     if block.leaves.count:
         return _leaves(block, people)
     if not block.factor:  # rows, persons, and shares of them at their largest

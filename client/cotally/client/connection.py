@@ -143,7 +143,13 @@ class Connection:
         from .study import Study
         quoted = []
         for number, each in enumerate(questions, start=1):
-            ask = self.sql(each) if isinstance(each, str) else each.ask() if isinstance(each, TableHandle) else each
+            ask = (
+                self.sql(each)
+                if isinstance(each, str)
+                else each.ask()
+                if isinstance(each, TableHandle)
+                else each
+            )
             text = each if isinstance(each, str) else f"question {number} on {ask.query.table}"
             quoted.append((text, ask.explain()))
         return Study.of(quoted)
@@ -269,8 +275,11 @@ class Ask:
     def run(self, watch: Watcher | None = None) -> "Release":
         """Spend the price and return the verified release; *watch* is called with each step."""
         if self.only_price:
-            raise Refused(Refusal.UNSUPPORTED, "the question begins with EXPLAIN PRIVACY, so it spends nothing:"
-                                               " .explain() tells its price; leave these words out to run it")
+            raise Refused(
+                Refusal.UNSUPPORTED,
+                "the question begins with EXPLAIN PRIVACY, so it spends nothing:"
+                " .explain() tells its price; leave these words out to run it",
+            )
         return self.connection.run(self.query, self.purpose, watch)
 
 

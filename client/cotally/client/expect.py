@@ -53,9 +53,13 @@ def condition(query: query_pb2.Query, catalog: catalog_pb2.Catalog) -> str | Non
     spread = f"{count:,.0f} rows (expected_people spread evenly over the groups)"
     sentences = []
     if named[Basis.PEOPLE]:
-        sentences.append(f"the expected error of {', '.join(named[Basis.PEOPLE])} is the most for groups of at least "
-                         f"{spread}; smaller groups have larger errors")
+        sentences.append(
+            f"the expected error of {', '.join(named[Basis.PEOPLE])} is the most for groups of at least "
+            f"{spread}; smaller groups have larger errors"
+        )
     if named[Basis.EVEN]:
-        sentences.append(f"the expected error of {', '.join(named[Basis.EVEN])} assumes groups of {spread} and values"
-                         " spread evenly over the bounds, independent of each other")
+        sentences.append(
+            f"the expected error of {', '.join(named[Basis.EVEN])} assumes groups of {spread} and values"
+            " spread evenly over the bounds, independent of each other"
+        )
     return "; ".join(sentences) or None

@@ -68,11 +68,18 @@ class Explanation:
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of `--dry-run`: a release without id and rows, with expected errors."""
         return {
-            "release_id": None, "query_fingerprint": digest("query", self.query).hex(),
-            "table": self.table.name, "vintage": self.table.vintage, "replayed": False,
-            "departments": list(self.departments), "missing": list(self.missing),
-            "confidence": float(self.query.privacy.confidence), "privacy": self.privacy,
-            "expected_error": self.errors, "expected_error_basis": bases(self.query), "condition": self.condition,
+            "release_id": None,
+            "query_fingerprint": digest("query", self.query).hex(),
+            "table": self.table.name,
+            "vintage": self.table.vintage,
+            "replayed": False,
+            "departments": list(self.departments),
+            "missing": list(self.missing),
+            "confidence": float(self.query.privacy.confidence),
+            "privacy": self.privacy,
+            "expected_error": self.errors,
+            "expected_error_basis": bases(self.query),
+            "condition": self.condition,
         }
 
     def __repr__(self) -> str:

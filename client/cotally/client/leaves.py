@@ -36,7 +36,9 @@ def edges(column: catalog_pb2.Column, leaves: round_pb2.Leaves) -> tuple[Fractio
     else:
         starts = [0, *_powers(units)]
     if len(starts) != leaves.count:
-        raise Refused(Refusal.PLAN_MISMATCH, f"the plan cuts {column.name!r} into other leaves than the catalog")
+        raise Refused(
+            Refusal.PLAN_MISMATCH, f"the plan cuts {column.name!r} into other leaves than the catalog"
+        )
     return (*(min(units.value(unit), units.upper) for unit in starts), units.upper)
 
 

@@ -32,9 +32,9 @@ Series = dict[str, list[Estimate]]
 def draw(release: "Release", ax: "Axes | None", statistic: str | None) -> "Axes":
     """Return Axes with *statistic* of *release*: bars for counts, sums and histograms, points for the rest.
 
-    The first key, or the bins or terms of a statistic of several numbers, lies along the axis; what else there
-    is, if few, is colours. What has no interval is marked by a cross. Refuses an unknown alias, and several
-    numbers for more groups than colours; Misconfigured where matplotlib is missing.
+    The first key, or the bins or terms of a statistic of several numbers, lies along the axis; what else
+    there is, if few, is colours. What has no interval is marked by a cross. Refuses an unknown alias, and
+    several numbers for more groups than colours; Misconfigured where matplotlib is missing.
     """
     try:
         from matplotlib import pyplot
@@ -85,11 +85,18 @@ def _groups(release: "Release", at: int) -> tuple[list[str], Series]:
 def _numbers(release: "Release", at: int) -> tuple[list[str], Series]:
     """Return the bins or terms along the axis, and per group the estimates at those."""
     if len(release.rows) > _HUES:
-        raise Refused(Refusal.UNSUPPORTED, f"a chart of {release.statistics[at]!r} shows at most {_HUES} groups, and"
-                                           f" there are {len(release.rows)}: .long() has all")
+        raise Refused(
+            Refusal.UNSUPPORTED,
+            f"a chart of {release.statistics[at]!r} shows at most {_HUES} groups, and"
+            f" there are {len(release.rows)}: .long() has all",
+        )
     first = release.rows[0].estimates[at].cells
-    labels = [str(value) if isinstance(value, str) else f"{value:,.6g}" for value in (c.label[0][1] for c in first)]
-    return labels, {" / ".join(row.keys): [cell.estimate for cell in row.estimates[at].cells] for row in release.rows}
+    labels = [
+        str(value) if isinstance(value, str) else f"{value:,.6g}" for value in (c.label[0][1] for c in first)
+    ]
+    return labels, {
+        " / ".join(row.keys): [cell.estimate for cell in row.estimates[at].cells] for row in release.rows
+    }
 
 
 def _bars(ax: "Axes", x: list[float], y: list[float], width: float, colour: str, name: str) -> None:

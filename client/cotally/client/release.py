@@ -191,12 +191,15 @@ class Release:
         high, flag, and adjusted with `consistent = true`.
         """
         at = self._position(alias)
-        return shapes.long(self.keys, [(row.keys, row.estimates[at]) for row in self.rows], self.query.consistent)
+        return shapes.long(
+            self.keys, [(row.keys, row.estimates[at]) for row in self.rows], self.query.consistent
+        )
 
     def histogram(self, alias: str) -> pd.DataFrame:
-        """Return the bins of a HISTOGRAM or of suggested bounds, as `long` does; Refused for another statistic."""
-        return self._of_kind(alias, (query_pb2.STATISTIC_KIND_HISTOGRAM, query_pb2.STATISTIC_KIND_SUGGEST_BOUNDS),
-                             "histogram")
+        """Return the bins of a HISTOGRAM or of suggested bounds, as `long` does; Refused for others."""
+        return self._of_kind(
+            alias, (query_pb2.STATISTIC_KIND_HISTOGRAM, query_pb2.STATISTIC_KIND_SUGGEST_BOUNDS), "histogram"
+        )
 
     def regression(self, alias: str) -> pd.DataFrame:
         """Return the coefficients of a REGR, as `long` does; Refused for another statistic."""
@@ -209,7 +212,9 @@ class Release:
 
     def _of_kind(self, alias: str, kinds: tuple[int, ...], what: str) -> pd.DataFrame:
         if self.query.statistics[self._position(alias)].kind not in kinds:
-            raise Refused(Refusal.UNSUPPORTED, f"{alias!r} is no {what}: .df() and .long({alias!r}) have its numbers")
+            raise Refused(
+                Refusal.UNSUPPORTED, f"{alias!r} is no {what}: .df() and .long({alias!r}) have its numbers"
+            )
         return self.long(alias)
 
     def _position(self, alias: str) -> int:

@@ -1,4 +1,4 @@
-"""The shapes in which estimates leave: members of a JSON row, columns of a DataFrame, long tables, margins."""
+"""The shapes in which estimates leave: members of JSON rows, columns of DataFrames, long tables, margins."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -43,8 +43,13 @@ def members(
             for name, each in _numbers(estimate, consistent).items()}
 
 
-_SEVERAL: Final = frozenset({
-    query_pb2.STATISTIC_KIND_HISTOGRAM, query_pb2.STATISTIC_KIND_SUGGEST_BOUNDS, query_pb2.STATISTIC_KIND_REGR})
+_SEVERAL: Final = frozenset(
+    {
+        query_pb2.STATISTIC_KIND_HISTOGRAM,
+        query_pb2.STATISTIC_KIND_SUGGEST_BOUNDS,
+        query_pb2.STATISTIC_KIND_REGR,
+    }
+)
 
 
 def is_list(statistic: query_pb2.Statistic) -> bool:
@@ -60,7 +65,11 @@ def _numbers(estimate: Estimate, consistent: bool) -> dict[str, Any]:
 def columns(alias: str, estimates: Sequence[Estimate], consistent: bool) -> dict[str, pd.Series]:
     """Return the columns of a DataFrame for one statistic: a, a_se, a_low, a_high, and a_adjusted if any."""
     if any(each.cells for each in estimates):
-        return {alias: pd.Series([tuple(c.estimate.value for c in each.cells) for each in estimates], dtype=object)}
+        return {
+            alias: pd.Series(
+                [tuple(c.estimate.value for c in each.cells) for each in estimates], dtype=object
+            )
+        }
     found = {
         alias: [each.value for each in estimates], f"{alias}_se": [each.se for each in estimates],
         f"{alias}_low": [each.low for each in estimates], f"{alias}_high": [each.high for each in estimates]}
@@ -93,10 +102,14 @@ def margins(verified: Verified, rows: Sequence[Row], at: int, by: tuple[str, ...
     statistic = query.statistics[at]
     unknown = [key for key in by if key not in query.keys]
     if unknown:
-        raise Refused(Refusal.UNKNOWN_NAME, f"the release has no key {unknown[0]!r}; it has {', '.join(query.keys)}")
+        raise Refused(
+            Refusal.UNKNOWN_NAME, f"the release has no key {unknown[0]!r}; it has {', '.join(query.keys)}"
+        )
     blocks = blocks_of(plan, query, verified.table)[at]
     if len(blocks) != 1 or width(blocks[0]) != 1:
-        raise Refused(Refusal.UNSUPPORTED, f"{statistic.alias!r} does not add up over groups: only counts and sums do")
+        raise Refused(
+            Refusal.UNSUPPORTED, f"{statistic.alias!r} does not add up over groups: only counts and sums do"
+        )
     block, alias = blocks[0], statistic.alias
     places = [list(query.keys).index(key) for key in by]
 
@@ -112,7 +125,12 @@ def margins(verified: Verified, rows: Sequence[Row], at: int, by: tuple[str, ...
         total = sum(verified.totals[block.offset + group] for group in members_)
         sum_ = linear(Measured(one.worth, one.centre, noise), total, float(query.privacy.confidence))
         row: dict[str, Any] = dict(zip(by, keys, strict=True))
-        row |= {alias: sum_.value, f"{alias}_se": sum_.se, f"{alias}_low": sum_.low, f"{alias}_high": sum_.high}
+        row |= {
+            alias: sum_.value,
+            f"{alias}_se": sum_.se,
+            f"{alias}_low": sum_.low,
+            f"{alias}_high": sum_.high,
+        }
         parts = [rows[group].estimates[at].adjusted for group in members_]
         if query.consistent and None not in parts:
             row[f"{alias}_adjusted"] = sum(part for part in parts if part is not None)

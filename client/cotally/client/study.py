@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from .budget import Filter
@@ -80,7 +81,7 @@ class Study:
             "affordable": self.affordable,
             "populations": [
                 {"population": population, "rho": rho, "delta": float(delta or 0),
-                 "epsilon": as_number(epsilon_of(int(round(float(rho) * 10**12)), delta or "0"))}
+                 "epsilon": as_number(epsilon_of(int(Decimal(rho).scaleb(12)), delta or "0"))}
                 for population, rho in self.prices.items()],
             "questions": [each.to_dict() for each in self.questions],
         }
@@ -95,7 +96,9 @@ class Study:
         lines = []
         for number, each in enumerate(self.questions, start=1):
             text = each.text if len(each.text) <= _SHOWN else each.text[:_SHOWN] + "…"
-            lines.append(f"{'✓' if each.fits else '✗'} {number:>3}  rho {float(each.explanation.rho):.4g}  {text}")
+            lines.append(
+                f"{'✓' if each.fits else '✗'} {number:>3}  rho {float(each.explanation.rho):.4g}  {text}"
+            )
             if not each.fits:
                 names = ", ".join(f"{f.kind} {f.name} (rho {float(rho_text(f.left or 0)):.4g} left)"
                                   for f in each.lacking)

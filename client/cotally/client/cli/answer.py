@@ -77,7 +77,9 @@ def _print_long(release: "Release", at: int) -> None:
     values, reaches = _value_and_reach(estimates)
     for (keys, each), value, reach_, ends in zip(cells, values, reaches, _intervals(estimates), strict=True):
         shown = (name if isinstance(name, str) else f"{name:,.10g}" for _, name in each.label)
-        table.add_row(*(cell(word) for word in (*keys, *shown, value, reach_, ends, each.estimate.flag or "")))
+        table.add_row(
+            *(cell(word) for word in (*keys, *shown, value, reach_, ends, each.estimate.flag or ""))
+        )
     print_table(table)
     found = suggested(release.rows[0].estimates[at], release.confidence) if len(release.rows) == 1 else None
     if found and release.query.statistics[at].kind == STATISTIC_KIND_SUGGEST_BOUNDS:

@@ -1,10 +1,11 @@
 """QUANTILE and MEDIAN: edges of a dyadic tree's leaves, tested one by one.
 
-The rows left of an edge less q times all rows is a sum over leaves, each estimated by least squares from all
-nodes above and below it (Hay, Rastogi, Miklau and Suciu 2010), so linear in the nodes with known variance. Edges
-from the left are surely too low until the first that is not, and likewise from the right: the interval lies between.
-It misses on a side only if the one edge next to the truth errs, so it covers at least as often as it says, and it
-includes a leaf's width. (The last edge that any test calls too low would miss far more often: there are many.)
+The rows left of an edge less q times all rows is a sum over leaves, each estimated by least squares from
+all nodes above and below it (Hay, Rastogi, Miklau and Suciu 2010), so linear in the nodes with known
+variance. Edges from the left are surely too low until the first that is not, and likewise from the right:
+the interval lies between. It misses on a side only if the one edge next to the truth errs, so it covers at
+least as often as it says, and it includes a leaf's width. (The last edge that any test calls too low would
+miss far more often: there are many.)
 """
 
 from functools import lru_cache

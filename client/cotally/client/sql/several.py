@@ -20,12 +20,17 @@ def questions(text: str) -> list[str]:
     ['SELECT 1', "-- first; only\\nSELECT ';'"]
     """
     if len(text) > MAX_LENGTH:
-        raise Refused(Refusal.UNSUPPORTED, f"more than {MAX_LENGTH:,} characters of questions are not supported")
+        raise Refused(
+            Refusal.UNSUPPORTED, f"more than {MAX_LENGTH:,} characters of questions are not supported"
+        )
     try:
         ends = [token.start for token in Tokenizer().tokenize(_plain(text)) if kind(token) == "SEMICOLON"]
     except SqlglotError:
         raise Refused(Refusal.MALFORMED, "a quote or comment in the questions is never closed") from None
-    parts = (text[start:end] for start, end in zip([0, *(end + 1 for end in ends)], [*ends, len(text)], strict=True))
+    parts = (
+        text[start:end]
+        for start, end in zip([0, *(end + 1 for end in ends)], [*ends, len(text)], strict=True)
+    )
     return [part.strip() for part in parts if Tokenizer().tokenize(_plain(part))]
 
 
