@@ -48,15 +48,15 @@ class Spark:
         with stopping():
             if (folder / _REPORT).exists():
                 stored = json.loads((folder / _REPORT).read_text())
-                self._same(table, session.read.parquet(target), stored["files"])
+                self._same(table, _written(session, table, target), stored["files"])
                 return SnapshotReport(stored["rows"], tuple(stored["notes"]))
             given = self._read(session, source)
             prepared, decoded, filled = parts(table, str(source), dict(given.dtypes))
             given.createOrReplaceTempView("cotally_source")
             cells = session.sql(f"SELECT {prepared} FROM cotally_source")  # noqa: S608
-            cells.selectExpr(*decoded).write.mode("errorifexists").parquet(target)
+            cells.selectExpr(*decoded).write.mode("error").parquet(target)
             (rows, *present), = cells.selectExpr("count(*)", *filled).collect()
-            written = session.read.parquet(target)
+            written = _written(session, table, target)
             found = self._counted(session, table, written)
         told = () if not rows else tuple(
             f"{source}: {s}" for s in sentences(table, rows, present, [0] * len(present), found))
@@ -112,7 +112,7 @@ class Spark:
         source = self._source(table)
         stored = json.loads((self._state / name_of(table, str(source)) / _REPORT).read_text())
         with stopping():
-            frame = self._session(source).read.parquet(self._target(table, source))
+            frame = _written(self._session(source), table, self._target(table, source))
             self._same(table, frame, stored["files"])
             name = "cotally_" + name_of(table, str(source)).rpartition("~")[2]
             frame.createOrReplaceTempView(name)
@@ -129,6 +129,15 @@ class Spark:
         tree = counts(table, bindings)
         (numbers,) = collect(session, tree, bindings.values, {RECORDS: (table, "cotally_written")})
         return numbers
+
+
+def _written(session: SparkSession, table: Table, target: str) -> DataFrame:
+    """The vintage's files, of a known schema: Spark need not open them to find out."""
+    kinds = ["STRING" if column is None else _STORED[column.type] for column in wanted(table)]
+    names = [UNIT_COLUMN if column is None else field_name(table.columns.index(column))
+             for column in wanted(table)]
+    schema = ", ".join(f"{name} {kind}" for name, kind in zip(names, kinds, strict=True))
+    return session.read.schema(schema).parquet(target)
 
 
 def parts(table: Table, origin: str, kinds: dict[str, str]) -> tuple[str, list[str], list[str]]:
