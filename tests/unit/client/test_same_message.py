@@ -15,7 +15,7 @@ from cotally.v1.refusals import Refused
 
 PEOPLE = Table(
     name="people", population="residents", unit_column="pid", overlap=1, rows_per_person=1, groups_per_person=1,
-    expected_people=1000, max_people=100_000, min_departments=2, vintage="p1", holders=["a", "b", "c"], columns=[
+    expected_people=1000, max_people=100_000, min_departments=2, vintage="p1", holders=["a", "b", "c", "d"], columns=[
         Column(name="age", type=ColumnType.COLUMN_TYPE_INTEGER, lower="0", upper="100"),
         Column(name="income", type=ColumnType.COLUMN_TYPE_FLOAT, lower="0", upper="200000", resolution="0.5",
                nullable=True),
