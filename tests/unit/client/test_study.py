@@ -5,8 +5,8 @@ import json
 import pytest
 
 from cotally.client.budget import Filter
-from cotally.client.explain import Explanation
 from cotally.client.expect import expected_errors
+from cotally.client.explain import Explanation
 from cotally.client.scope import effective
 from cotally.client.sql.parse import parse
 from cotally.client.sql.several import questions
@@ -41,7 +41,11 @@ def test_a_question_that_does_not_fit_is_left_out_and_the_next_may_fit() -> None
 
 def test_questions_end_with_semicolons_outside_quotes_and_comments() -> None:
     text = "SELECT 1 -- a; b\n; EXPLAIN PRIVACY SELECT ';' ;; /* ; */ \nSUGGEST BOUNDS FOR x;"
-    assert questions(text) == ["SELECT 1 -- a; b", "EXPLAIN PRIVACY SELECT ';'", "/* ; */ \nSUGGEST BOUNDS FOR x"]
+    assert questions(text) == [
+        "SELECT 1 -- a; b",
+        "EXPLAIN PRIVACY SELECT ';'",
+        "/* ; */ \nSUGGEST BOUNDS FOR x",
+    ]
     assert questions(" ; -- nothing\n") == []
     with pytest.raises(Refused, match="never closed"):
         questions("SELECT 'x; SELECT 2")

@@ -4,9 +4,9 @@
 with M the inverse of S_xx + R, is given back. Where R makes up more than a fifth of a coefficient there
 is no interval. Errors follow from those of the moments at b: M (dS_xy - dS_xx b).
 
-The interval of a coefficient holds the values t that the data do not reject: with b_j = t, and the others solved
-from their own normal equations, the j-th equation's rest is linear in t, its noise at the true t is linear
-in the totals' noise, and the t that |rest| <= k sd leaves are an interval or nothing (Fieller 1954).
+The interval of a coefficient holds the values t that the data do not reject: with b_j = t, and the others
+solved from their own normal equations, the j-th equation's rest is linear in t, its noise at the true t is
+linear in the totals' noise, and the t that |rest| <= k sd leaves are an interval or nothing (Fieller 1954).
 """
 
 import math
@@ -51,8 +51,10 @@ def regression(asked: Asked) -> Decoder:
         for at, value in enumerate(coefficients):
             ends = None if (held.any() if at == 0 else held[at - 1]) else _interval(
                 system, np.array(values), found.noise, at, k)
-            one = Estimate(value, None, None, None, UNSTABLE) if ends is None else Estimate(
-                value, math.sqrt(max(float(covariance[at, at]), 0.0)), *map(float, ends))
+            if ends is None:
+                one = Estimate(value, None, None, None, UNSTABLE)
+            else:
+                one = Estimate(value, math.sqrt(max(float(covariance[at, at]), 0.0)), ends[0], ends[1])
             cells.append(Cell((("term", terms[at]),), one))
         flagged = any(cell.estimate.flag for cell in cells)
         return several(cells, None if flagged else covariance.tolist())
@@ -110,7 +112,9 @@ def _interval(
     errors = np.einsum("i,ijt->jt", rows, system[1:])  # of the combined equation, per column y, 1, x1, ..
     g0, g1 = errors[0] - start @ errors[1:], -(step @ errors[1:])
     v00, v01, v11 = (float((a * b) @ noise) for a, b in ((g0, g0), (g0, g1), (g1, g1)))
-    return between(float(fall**2 - k * k * v11), float(rest * fall + k * k * v01), float(rest**2 - k * k * v00))
+    return between(
+        float(fall**2 - k * k * v11), float(rest * fall + k * k * v01), float(rest**2 - k * k * v00)
+    )
 
 
 def _nothing(terms: tuple[str, ...]) -> Estimate:

@@ -133,7 +133,9 @@ class Reader:
                              bins=self._number(name, arguments[1], at))
         if name == "WEIGHTED" and len(arguments) == 2:
             if called(arguments[0]):
-                raise unsupported(f"a weight for {called(arguments[0])}", "WEIGHTED takes COUNT, SUM and AVG", at)
+                raise unsupported(
+                    f"a weight for {called(arguments[0])}", "WEIGHTED takes COUNT, SUM and AVG", at
+                )
             return replace(inner(arguments[0]), weight=self._name(name, arguments[1], at), at=at)
         if name == "INCIDENCES" and len(arguments) == 1:
             unit = self._name(name, arguments[0], at)

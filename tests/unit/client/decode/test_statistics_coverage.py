@@ -1,7 +1,7 @@
 """Intervals of every statistic cover the bounded truth as often as they say, over simulated releases.
 
-A decoder that is told the wrong noise is rejected by the same test. Coverage is pooled over populations and noise
-levels, as it is stated; a number without an interval counts as the whole line.
+A decoder that is told the wrong noise is rejected by the same test. Coverage is pooled over populations and
+noise levels, as it is stated; a number without an interval counts as the whole line.
 """
 
 from collections.abc import Callable
@@ -18,26 +18,45 @@ from tests.fixtures import simulated
 SEED = 20261122
 GAUSSIAN, LAPLACE = query_pb2.MECHANISM_GAUSSIAN, query_pb2.MECHANISM_LAPLACE
 TABLE = simulated.table(
-    simulated.number("x", "0", "200"), simulated.number("y", "0", "1000", "0.5"), simulated.number("z", "-10", "10"))
+    simulated.number("x", "0", "200"),
+    simulated.number("y", "0", "1000", "0.5"),
+    simulated.number("z", "-10", "10"),
+)
 Truth = Callable[[dict[str, np.ndarray]], list[float]]
 
 CASES: dict[str, tuple[query_pb2.Statistic, Truth]] = {
-    "variance": (query_pb2.Statistic(kind=query_pb2.STATISTIC_KIND_VARIANCE, column="x", alias="a"),
-                 lambda v: [float(v["x"].var())]),
-    "stddev": (query_pb2.Statistic(kind=query_pb2.STATISTIC_KIND_STDDEV, column="x", alias="a"),
-               lambda v: [float(v["x"].std())]),
-    "covar": (query_pb2.Statistic(kind=query_pb2.STATISTIC_KIND_COVAR, column="y", others=["x"], alias="a"),
-              lambda v: [float(np.cov(v["y"], v["x"], bias=True)[0, 1])]),
-    "corr": (query_pb2.Statistic(kind=query_pb2.STATISTIC_KIND_CORR, column="y", others=["x"], alias="a"),
-             lambda v: [float(np.corrcoef(v["y"], v["x"])[0, 1])]),
-    "regr 1": (query_pb2.Statistic(kind=query_pb2.STATISTIC_KIND_REGR, column="y", others=["x"], alias="a"),
-               lambda v: fitted(v["y"], v["x"])),
-    "regr 2": (query_pb2.Statistic(kind=query_pb2.STATISTIC_KIND_REGR, column="y", others=["x", "z"], alias="a"),
-               lambda v: fitted(v["y"], v["x"], v["z"])),
-    "histogram": (query_pb2.Statistic(kind=query_pb2.STATISTIC_KIND_HISTOGRAM, column="y", bins=10, alias="a"),
-                  lambda v: np.histogram(v["y"], [-0.25, *(100.25 + 100 * i for i in range(9)), 1001])[0].tolist()),
-    "mean": (query_pb2.Statistic(kind=query_pb2.STATISTIC_KIND_MEAN, column="y", alias="a"),
-             lambda v: [float(v["y"].mean())]),
+    "variance": (
+        query_pb2.Statistic(kind=query_pb2.STATISTIC_KIND_VARIANCE, column="x", alias="a"),
+        lambda v: [float(v["x"].var())],
+    ),
+    "stddev": (
+        query_pb2.Statistic(kind=query_pb2.STATISTIC_KIND_STDDEV, column="x", alias="a"),
+        lambda v: [float(v["x"].std())],
+    ),
+    "covar": (
+        query_pb2.Statistic(kind=query_pb2.STATISTIC_KIND_COVAR, column="y", others=["x"], alias="a"),
+        lambda v: [float(np.cov(v["y"], v["x"], bias=True)[0, 1])],
+    ),
+    "corr": (
+        query_pb2.Statistic(kind=query_pb2.STATISTIC_KIND_CORR, column="y", others=["x"], alias="a"),
+        lambda v: [float(np.corrcoef(v["y"], v["x"])[0, 1])],
+    ),
+    "regr 1": (
+        query_pb2.Statistic(kind=query_pb2.STATISTIC_KIND_REGR, column="y", others=["x"], alias="a"),
+        lambda v: fitted(v["y"], v["x"]),
+    ),
+    "regr 2": (
+        query_pb2.Statistic(kind=query_pb2.STATISTIC_KIND_REGR, column="y", others=["x", "z"], alias="a"),
+        lambda v: fitted(v["y"], v["x"], v["z"]),
+    ),
+    "histogram": (
+        query_pb2.Statistic(kind=query_pb2.STATISTIC_KIND_HISTOGRAM, column="y", bins=10, alias="a"),
+        lambda v: np.histogram(v["y"], [100 * i - 0.25 for i in range(10)] + [1001])[0].tolist(),
+    ),
+    "mean": (
+        query_pb2.Statistic(kind=query_pb2.STATISTIC_KIND_MEAN, column="y", alias="a"),
+        lambda v: [float(v["y"].mean())],
+    ),
 }
 
 
@@ -99,7 +118,9 @@ def _values(blocks: tuple[round_pb2.Block, ...], column: str, units: dict[str, n
 @pytest.mark.parametrize("name", CASES)
 def test_coverage_is_nominal(name: str, mechanism: int) -> None:
     found, _ = coverage(name, mechanism, 1.0, 400)
-    assert 0.935 <= found <= (0.985 if mechanism == LAPLACE or name == "corr" else 0.972), f"{found}, seed {SEED}"
+    assert 0.935 <= found <= (0.985 if mechanism == LAPLACE or name == "corr" else 0.972), (
+        f"{found}, seed {SEED}"
+    )
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -119,7 +140,9 @@ def test_a_decoder_that_is_told_more_noise_is_rejected(name: str) -> None:
 def test_coverage_over_many_cells(name: str) -> None:
     """5,000 releases per population: 20,000 and more numbers per statistic."""
     found, flagged = coverage(name, GAUSSIAN, 1.0, 5000)
-    assert 0.94 <= found <= 0.97 + 0.05 * flagged, f"{found}, of which {flagged} without interval, seed {SEED}"
+    assert 0.94 <= found <= 0.97 + 0.05 * flagged, (
+        f"{found}, of which {flagged} without interval, seed {SEED}"
+    )
 
 
 QUANTILES = [("x", "0.5"), ("y", "0.9"), ("y", "0.25"), ("z", "0.5")]
@@ -155,8 +178,11 @@ def test_what_cannot_be_told_has_no_interval() -> None:
         statistic, _ = CASES[name]
         plan, asked = simulated.prepared(simulated.asking(statistic, rho="0.001"), TABLE)
         for estimate in simulated.releases(plan, asked, TABLE, units, 20, rng):
-            assert all(one.low is None and one.flag == "unstable" or one.low is not None and one.high is not None
-                       and one.high - one.low > 1 for one in numbers(estimate))
+            assert all(
+                (one.low is None and one.flag == "unstable")
+                or (one.low is not None and one.high is not None and one.high - one.low > 1)
+                for one in numbers(estimate)
+            )
 
 
 def test_errors_are_those_that_occur() -> None:
@@ -176,6 +202,8 @@ def test_errors_are_those_that_occur() -> None:
                 due, abs=0.2 * float(np.std(np.array(values, dtype=float)))), name
         if name == "regr 2":
             covariance = np.array(estimates[0].covariance)
-            drawn = np.cov(np.array([[one.value for one in numbers(each)] for each in estimates], dtype=float).T)
+            drawn = np.cov(
+                np.array([[one.value for one in numbers(each)] for each in estimates], dtype=float).T
+            )
             assert np.allclose(np.sqrt(np.diag(covariance)), np.sqrt(np.diag(drawn)), rtol=0.15)
             assert np.sign(covariance[0, 1]) == np.sign(drawn[0, 1])

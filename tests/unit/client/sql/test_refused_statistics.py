@@ -70,14 +70,23 @@ def test_refused(sql: str, kind: Refusal, culprit: str, column: int) -> None:
     assert caught.value.message.endswith(f" (line 1, column {column})"), caught.value.message
 
 
-@pytest.mark.parametrize(("settings", "culprit"), [
-    ("rho = 1, weights = 2", "weights = (2, 1)"), ("rho = 1, weights = (1, 2, 3)", "no more than the 2"),
-    ("rho = 1, weights = (n = 1, 2)", "name every item, or none"), ("rho = 1, weights = (x = 1)", "called n, m"),
-    ("rho = 1, weights = (n = 1, n = 2)", "n twice"), ("rho = 1, weights = (n = 0)", "weights of n = 0"),
-    ("error = (m = 5)", "leaves out n"), ("error = (n = 5, m = -1)", "error of m = -1"),
-    ("rho = 1, consistent = 'yes'", "consistent = true"), ("rho = (1, 2)", "rho = (1, 2) is not accepted"),
-    ("rho = 1, weights = (1,", "never closed"), ("rho = 1, weights = ()", "a number is missing"),
-])
+@pytest.mark.parametrize(
+    ("settings", "culprit"),
+    [
+        ("rho = 1, weights = 2", "weights = (2, 1)"),
+        ("rho = 1, weights = (1, 2, 3)", "no more than the 2"),
+        ("rho = 1, weights = (n = 1, 2)", "name every item, or none"),
+        ("rho = 1, weights = (x = 1)", "called n, m"),
+        ("rho = 1, weights = (n = 1, n = 2)", "n twice"),
+        ("rho = 1, weights = (n = 0)", "weights of n = 0"),
+        ("error = (m = 5)", "leaves out n"),
+        ("error = (n = 5, m = -1)", "error of m = -1"),
+        ("rho = 1, consistent = 'yes'", "consistent = true"),
+        ("rho = (1, 2)", "rho = (1, 2) is not accepted"),
+        ("rho = 1, weights = (1,", "never closed"),
+        ("rho = 1, weights = ()", "a number is missing"),
+    ],
+)
 def test_steering(settings: str, culprit: str) -> None:
     with pytest.raises(Refused) as caught:
         parse(f"SELECT COUNT(*) AS n, AVG(age) AS m FROM people WITH PRIVACY ({settings})", CATALOG)

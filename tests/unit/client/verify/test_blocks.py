@@ -23,11 +23,12 @@ from tests.unit.client.test_same_message import AGGREGATES, CATALOG
 TEXTS = [text for text, *_ in AGGREGATES]
 QUESTIONS = [
     *(f"SELECT {text} FROM people" for text in TEXTS),
-    "SELECT COUNT(*), AVG(income), VARIANCE(income), REGR(income, age), CORR(age, income), MEDIAN(age) FROM people"
-    " GROUP BY sex, BIN(age, 25)",
-    "SELECT COUNT(*), STDDEV(income) FROM people GROUP BY MONTH(born, 'other'), BIN(income, 5000) BOUNDS(income, 0, 40000)",
-    "SELECT AVG(cost), COVAR(cost, people.age), INCIDENCES(pid), HISTOGRAM(cost, 8) FROM visits JOIN people USING (pid)"
-    " GROUP BY ward, YEAR(born)",
+    "SELECT COUNT(*), AVG(income), VARIANCE(income), REGR(income, age), CORR(age, income), MEDIAN(age)"
+    " FROM people GROUP BY sex, BIN(age, 25)",
+    "SELECT COUNT(*), STDDEV(income) FROM people GROUP BY MONTH(born, 'other'), BIN(income, 5000)"
+    " BOUNDS(income, 0, 40000)",
+    "SELECT AVG(cost), COVAR(cost, people.age), INCIDENCES(pid), HISTOGRAM(cost, 8)"
+    " FROM visits JOIN people USING (pid) GROUP BY ward, YEAR(born)",
     "SUGGEST BOUNDS FOR income",
 ]
 
@@ -39,7 +40,9 @@ def policy_catalog() -> catalog_pb2.Catalog:
     return found
 
 
-def planned(text: str, mechanism: str = "gaussian") -> tuple[round_pb2.Plan, query_pb2.Query, catalog_pb2.Table]:
+def planned(
+    text: str, mechanism: str = "gaussian"
+) -> tuple[round_pb2.Plan, query_pb2.Query, catalog_pb2.Table]:
     query = parse(f"{text} WITH PRIVACY (epsilon = 2, mechanism = '{mechanism}')", CATALOG).query
     typed, catalog = wire_query.from_message(query), wire_catalog.from_message(policy_catalog())
     first, *joined = (catalog.table(name) for name in (query.table, *(join.table for join in query.joins)))
@@ -62,7 +65,9 @@ def test_both_sides_see_the_same_table() -> None:
     for text in QUESTIONS:
         query = parse(f"{text} WITH PRIVACY (rho = 1)", CATALOG).query
         catalog = wire_catalog.from_message(policy_catalog())
-        first, *others = (catalog.table(name) for name in (query.table, *(join.table for join in query.joins)))
+        first, *others = (
+            catalog.table(name) for name in (query.table, *(join.table for join in query.joins))
+        )
         assert first is not None
         theirs = server_effective(wire_query.from_message(query), first, [each for each in others if each])
         ours = effective(query, CATALOG)
@@ -106,25 +111,40 @@ def second(**fields: object) -> Bend:
     return bend
 
 
-@pytest.mark.parametrize(("text", "bend", "culprit"), [
-    ("SELECT VARIANCE(income) FROM people", bent(2, kind=round_pb2.BLOCK_KIND_SUM), "needs: count of income"),
-    ("SELECT VARIANCE(income) FROM people", bent(1, column="age"), "does not measure"),
-    ("SELECT VARIANCE(income) FROM people", swapped, "does not measure"),
-    ("SELECT VARIANCE(income) FROM people", bent(1, shift=0), "units of 'income'"),
-    ("SELECT VARIANCE(income) FROM people", bent(2, step="1"), "units of 'income'"),
-    ("SELECT VARIANCE(income) FROM people", halved(2, "l2_squared"), "understates"),
-    ("SELECT VARIANCE(income) FROM people", halved(0, "l1"), "understates"),
-    ("SELECT VARIANCE(income) FROM people", second(column="age"), "does not measure"),
-    ("SELECT VARIANCE(income) FROM people", second(centre="7"), "units of 'income'"),
-    ("SELECT MEDIAN(age) FROM people", leaves(128), "does not measure"),
-    ("SELECT MEDIAN(age) FROM people", halved(0, "l2_squared"), "understates"),
-    ("SELECT MEDIAN(age) FROM people", bent(0, cells=256), "1 cells"),
-    ("SELECT HISTOGRAM(age, 10) FROM people", bent(0, kind=round_pb2.BLOCK_KIND_TREE), "does not measure"),
-    ("SELECT HISTOGRAM(age, 10) FROM people", bent(0, step="2"), "units of"),
-    ("SELECT COUNT(DISTINCT pid) FROM people", halved(0, "l1"), "understates"),
-    ("SELECT CLIPPED_LOW(income) FROM people", bent(1, kind=round_pb2.BLOCK_KIND_CLIPPED_HIGH), "does not measure"),
-    ("SELECT COUNT(*) FROM visits", halved(0, "l1"), "understates"),
-])
+@pytest.mark.parametrize(
+    ("text", "bend", "culprit"),
+    [
+        (
+            "SELECT VARIANCE(income) FROM people",
+            bent(2, kind=round_pb2.BLOCK_KIND_SUM),
+            "needs: count of income",
+        ),
+        ("SELECT VARIANCE(income) FROM people", bent(1, column="age"), "does not measure"),
+        ("SELECT VARIANCE(income) FROM people", swapped, "does not measure"),
+        ("SELECT VARIANCE(income) FROM people", bent(1, shift=0), "units of 'income'"),
+        ("SELECT VARIANCE(income) FROM people", bent(2, step="1"), "units of 'income'"),
+        ("SELECT VARIANCE(income) FROM people", halved(2, "l2_squared"), "understates"),
+        ("SELECT VARIANCE(income) FROM people", halved(0, "l1"), "understates"),
+        ("SELECT VARIANCE(income) FROM people", second(column="age"), "does not measure"),
+        ("SELECT VARIANCE(income) FROM people", second(centre="7"), "units of 'income'"),
+        ("SELECT MEDIAN(age) FROM people", leaves(128), "does not measure"),
+        ("SELECT MEDIAN(age) FROM people", halved(0, "l2_squared"), "understates"),
+        ("SELECT MEDIAN(age) FROM people", bent(0, cells=256), "1 cells"),
+        (
+            "SELECT HISTOGRAM(age, 10) FROM people",
+            bent(0, kind=round_pb2.BLOCK_KIND_TREE),
+            "does not measure",
+        ),
+        ("SELECT HISTOGRAM(age, 10) FROM people", bent(0, step="2"), "units of"),
+        ("SELECT COUNT(DISTINCT pid) FROM people", halved(0, "l1"), "understates"),
+        (
+            "SELECT CLIPPED_LOW(income) FROM people",
+            bent(1, kind=round_pb2.BLOCK_KIND_CLIPPED_HIGH),
+            "does not measure",
+        ),
+        ("SELECT COUNT(*) FROM visits", halved(0, "l1"), "understates"),
+    ],
+)
 def test_a_bent_plan_is_refused(text: str, bend: Bend, culprit: str) -> None:
     plan, query, table = planned(text)
     bend(plan)
