@@ -85,13 +85,14 @@ def outside() -> int:
         spec = SPEC + "".join(people(department, rng, folder) for department in DEPARTMENTS)
         spec += '[[analysts]]\nname = "ann"\npurposes = ["statistics"]\nbudget = { epsilon = 60.0 }\n'
         (folder / "spec.toml").write_text(spec)
-        command: list[str | Path] = [Path(sys.executable).with_name("cotally"), "sandbox", folder / "spec.toml", "--",
-                   sys.executable, __file__, "inside"]
+        command: list[str | Path] = [
+            Path(sys.executable).with_name("cotally"), "sandbox", folder / "spec.toml", "--",
+            sys.executable, __file__, "inside"]
         return subprocess.run(command, check=False, env=os.environ | {"MPLBACKEND": "Agg"}).returncode
 
 
 def inside() -> int:
-    """Ask every SQL question of the page; check that the Python beside it is the same; draw what is pictured."""
+    """Ask every question of the page, the same in SQL and Python; draw what is pictured."""
     from matplotlib import pyplot
 
     import cotally.client as client
