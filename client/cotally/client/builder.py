@@ -40,14 +40,49 @@ from .aggregates import (
     year,
 )
 from .conditions import Col, Condition, col
-from .question.draft import Aggregate, Bounded, Computed, Draft, Joined, Listed, Name, Number, Question, Setting, Text
+from .question.draft import (
+    Aggregate,
+    Bounded,
+    Computed,
+    Draft,
+    Joined,
+    Listed,
+    Name,
+    Number,
+    Question,
+    Setting,
+    Text,
+)
 from .question.resolve import resolve
 from .written import PyNumber, amount_of, name_of
 
 __all__ = [
-    "Col", "Condition", "TableQuery", "avg", "bin_", "clipped_high", "clipped_low", "col", "corr", "count",
-    "count_distinct", "covar", "histogram", "incidences", "median", "month", "quantile", "quarter", "regr", "std",
-    "suggest_bounds", "sum_", "truncated", "variance", "weighted", "year",
+    "Col",
+    "Condition",
+    "TableQuery",
+    "avg",
+    "bin_",
+    "clipped_high",
+    "clipped_low",
+    "col",
+    "corr",
+    "count",
+    "count_distinct",
+    "covar",
+    "histogram",
+    "incidences",
+    "median",
+    "month",
+    "quantile",
+    "quarter",
+    "regr",
+    "std",
+    "suggest_bounds",
+    "sum_",
+    "truncated",
+    "variance",
+    "weighted",
+    "year",
 ]
 
 Several = Mapping[str, PyNumber] | Sequence[PyNumber]
@@ -67,7 +102,7 @@ class TableQuery:
     bounded: tuple[Bounded, ...] = ()
 
     def join(self, table: str, using: str) -> Self:
-        """JOIN table USING (using): pair the rows of a person in one department. Columns are "table.column"."""
+        """JOIN table USING (using): pair a person's rows in one department. Columns are "table.column"."""
         return replace(self, joins=(*self.joins, Joined(name_of(table), name_of(using))))
 
     def where(self, *conditions: Condition) -> Self:
@@ -85,7 +120,9 @@ class TableQuery:
         """
         for key in (*keys, *named.values()):
             if not isinstance(key, str | Computed):
-                raise TypeError(f"group_by takes columns and bin_(c, w), year(c), ..., not {type(key).__name__}")
+                raise TypeError(
+                    f"group_by takes columns and bin_(c, w), year(c), ..., not {type(key).__name__}"
+                )
         aliased = (replace(key, alias=Name(alias)) for alias, key in named.items())
         return replace(self, keys=(*self.keys, *keys, *aliased))
 
@@ -93,7 +130,9 @@ class TableQuery:
         """Ask for statistics: `agg(n=count())` is COUNT(*) AS n, `agg(count())` takes the default name."""
         for aggregate in (*unnamed, *named.values()):
             if not isinstance(aggregate, Aggregate):
-                raise TypeError(f"agg takes count(), sum_(c), avg(c), median(c), ..., not {type(aggregate).__name__}")
+                raise TypeError(
+                    f"agg takes count(), sum_(c), avg(c), median(c), ..., not {type(aggregate).__name__}"
+                )
         aliased = (replace(a, alias=Name(alias)) for alias, a in named.items())
         return replace(self, aggregates=(*self.aggregates, *unnamed, *aliased))
 
@@ -118,7 +157,13 @@ class TableQuery:
 
         *error* may be several: {"n": 50, "mean": 1000}. *weights* steer how the loss is split.
         """
-        values = {"epsilon": epsilon, "rho": rho, "error": error, "confidence": confidence, "weights": weights}
+        values = {
+            "epsilon": epsilon,
+            "rho": rho,
+            "error": error,
+            "confidence": confidence,
+            "weights": weights,
+        }
         settings = [Setting(Name(key), _setting(key, v)) for key, v in values.items() if v is not None]
         texts = {"mechanism": mechanism, "purpose": purpose}
         settings += [Setting(Name(key), Text(v)) for key, v in texts.items() if v is not None]

@@ -12,7 +12,7 @@ from . import quiet  # isort: split
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +48,7 @@ if TYPE_CHECKING:  # pandas and sqlglot take half a second to load: only what ne
 
     from .explain import Explanation
     from .release import Release
+    from .study import Study
 
 __all__ = ["Connection", "TableHandle", "connect", "quiet"]
 
@@ -138,7 +139,23 @@ class Connection:
             raise Refused(Refusal.BAD_PRIVACY, f"the question says purpose {question.purpose!r}, and you "
                                                f"{purpose!r}; leave one of them out")
         purpose = purpose or question.purpose or self.profile.purposes[0]
-        return Ask(self, question.query, purpose)
+        return Ask(self, question.query, purpose, question.only_price)
+
+    def afford(self, questions: "Iterable[str | Ask | TableHandle]") -> "Study":
+        """The price of several questions together, in this order, and which will not fit; spends nothing."""
+        from .study import Study
+        quoted = []
+        for number, each in enumerate(questions, start=1):
+            ask = (
+                self.sql(each)
+                if isinstance(each, str)
+                else each.ask()
+                if isinstance(each, TableHandle)
+                else each
+            )
+            text = each if isinstance(each, str) else f"question {number} on {ask.query.table}"
+            quoted.append((text, ask.explain()))
+        return Study.of(quoted)
 
     # Prices and budgets
 
@@ -250,6 +267,7 @@ class Ask:
     connection: Connection = field(repr=False)
     query: query_pb2.Query
     purpose: str
+    only_price: bool = False  # it begins with EXPLAIN PRIVACY
 
     def explain(self) -> "Explanation":
         """Price, expected errors and what the filters have left; spends nothing."""
@@ -259,6 +277,12 @@ class Ask:
 
     def run(self, watch: Watcher | None = None) -> "Release":
         """Spend the price and return the verified release; *watch* is called with each step."""
+        if self.only_price:
+            raise Refused(
+                Refusal.UNSUPPORTED,
+                "the question begins with EXPLAIN PRIVACY, so it spends nothing:"
+                " .explain() tells its price; leave these words out to run it",
+            )
         return self.connection.run(self.query, self.purpose, watch)
 
 

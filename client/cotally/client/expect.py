@@ -1,11 +1,13 @@
 """Expected errors of a question before it is asked, from its plan alone. Nothing is spent."""
 
-from cotally.v1 import catalog_pb2, query_pb2, round_pb2
-from cotally.v1.refusals import Refusal, Refused
+from fractions import Fraction
 
-from .decode.estimate import Measured, ratio
-from .decode.rows import blocks_for
-from .published import column_of, rational
+from cotally.v1 import catalog_pb2, query_pb2, round_pb2
+
+from .assume import Basis, basis, totals
+from .decode.methods import METHODS
+from .decode.rows import asked_of
+from .scope import effective
 from .verify.claims import groups
 
 
@@ -15,24 +17,28 @@ def expected_errors(
 ) -> dict[str, float | None]:
     """Return {alias: half-width of its interval}, in the column's terms, at the query's confidence.
 
-    Exact for counts and sums when *departments* add noise (default: every holder of the table). Means
-    are conditional (see `condition`); None where even then the interval would be the whole line.
+    Exact for counts, sums, persons and single bins when *departments* add noise (default: every holder of the
+    table). The others are conditional (see `conditions`); None where even then there would be no interval. Of
+    a regression it is that of the first slope.
     """
-    table = _table(catalog, query.table)
+    table = effective(query, catalog)
     adding = len(table.holders) if departments is None else departments
-    confidence = float(query.privacy.confidence)
+    rows = Fraction(max(table.expected_people, 1), groups(query, table))
     errors: dict[str, float | None] = {}
-    for statistic in query.statistics:
-        blocks = blocks_for(plan, table, statistic)
-        top, *bottom = (Measured.of(block, plan.mechanism, adding) for block in blocks)
-        if not bottom:
-            errors[statistic.alias] = top.half_width(confidence)
-        else:
-            column = column_of(table, statistic.column)
-            distance = _farthest(column, top.centre)
-            errors[statistic.alias] = _mean_error(
-                top, bottom[0], people(query, table), distance, confidence)
+    for asked in asked_of(plan, query, table, adding):
+        statistic = asked.statistic
+        if basis(statistic) is Basis.EXACT:
+            errors[statistic.alias] = asked.measured[0].half_width(asked.confidence)
+            continue
+        found = METHODS[statistic.kind](asked)(totals(asked, rows))
+        one = found.cells[1].estimate if found.cells else found
+        errors[statistic.alias] = None if one.low is None or one.high is None else (one.high - one.low) / 2
     return errors
+
+
+def bases(query: query_pb2.Query) -> dict[str, str]:
+    """Return {alias: "exact", "people" or "even"}: on what each expected error rests."""
+    return {statistic.alias: str(basis(statistic)) for statistic in query.statistics}
 
 
 def people(query: query_pb2.Query, table: catalog_pb2.Table) -> float:
@@ -41,36 +47,19 @@ def people(query: query_pb2.Query, table: catalog_pb2.Table) -> float:
 
 
 def condition(query: query_pb2.Query, catalog: catalog_pb2.Catalog) -> str | None:
-    """Return the sentence that the expected errors of means depend on; None without means."""
-    names = [s.alias for s in query.statistics if s.kind == query_pb2.STATISTIC_KIND_MEAN]
-    if not names:
-        return None
-    count = people(query, _table(catalog, query.table))
-    return (f"the expected error of {', '.join(names)} is the most for groups of at least {count:,.0f} rows "
-            "(expected_people spread evenly over the groups); smaller groups have larger errors")
-
-
-def _farthest(column: catalog_pb2.Column, centre: float) -> float:
-    """Return how far from *centre* a mean can lie: at the farther of the column's bounds."""
-    return max(abs(float(rational(bound, "bound")) - centre) for bound in (column.lower, column.upper))
-
-
-def _mean_error(
-    top: Measured, bottom: Measured, rows: float, distance: float, confidence: float,
-) -> float | None:
-    """Return half the width of Fieller's interval for *rows* rows whose mean is *distance* off centre.
-
-    The farther a mean is from the centre, the more the noise in the number of rows matters.
-    """
-    above, below = round(rows * distance / top.worth), round(rows / bottom.worth)
-    estimate = ratio(top, bottom, above, below, confidence)
-    if estimate.low is None or estimate.high is None:
-        return None
-    return (estimate.high - estimate.low) / 2
-
-
-def _table(catalog: catalog_pb2.Catalog, name: str) -> catalog_pb2.Table:
-    for table in catalog.tables:
-        if table.name == name:
-            return table
-    raise Refused(Refusal.UNKNOWN_NAME, f"the catalog knows no table {name!r}")
+    """Return what the expected errors of all but counts and sums depend on, in words; None without any."""
+    named = {each: [s.alias for s in query.statistics if basis(s) is each] for each in Basis}
+    count = people(query, effective(query, catalog))
+    spread = f"{count:,.0f} rows (expected_people spread evenly over the groups)"
+    sentences = []
+    if named[Basis.PEOPLE]:
+        sentences.append(
+            f"the expected error of {', '.join(named[Basis.PEOPLE])} is the most for groups of at least "
+            f"{spread}; smaller groups have larger errors"
+        )
+    if named[Basis.EVEN]:
+        sentences.append(
+            f"the expected error of {', '.join(named[Basis.EVEN])} assumes groups of {spread} and values"
+            " spread evenly over the bounds, independent of each other"
+        )
+    return "; ".join(sentences) or None

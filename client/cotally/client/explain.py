@@ -8,9 +8,10 @@ from cotally.v1 import analyst_pb2, query_pb2, roster_pb2, round_pb2
 from cotally.v1.canonical import digest
 
 from .budget import Filter
-from .expect import condition, expected_errors
+from .expect import bases, condition, expected_errors
 from .privacy import as_number, epsilon_of, rho_text
 from .release import EVENT_LEVEL, MECHANISM
+from .scope import effective
 from .verify.claims import check_plan
 
 
@@ -33,7 +34,7 @@ class Explanation:
            charter: roster_pb2.Charter) -> "Explanation":
         """Read a quote, having checked what can be checked of its plan without the planner."""
         policy = charter.roster.policy
-        table = next(t for t in charter.catalog.tables if t.name == query.table)
+        table = effective(query, charter.catalog)
         bits = int.from_bytes(charter.public_key.modulus, "big").bit_length()
         check_plan(quote.plan, query, table, policy, bits)
         here = len(quote.departments)
@@ -67,11 +68,18 @@ class Explanation:
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of `--dry-run`: a release without id and rows, with expected errors."""
         return {
-            "release_id": None, "query_fingerprint": digest("query", self.query).hex(),
-            "table": self.table.name, "vintage": self.table.vintage, "replayed": False,
-            "departments": list(self.departments), "missing": list(self.missing),
-            "confidence": float(self.query.privacy.confidence), "privacy": self.privacy,
-            "expected_error": self.errors, "condition": self.condition,
+            "release_id": None,
+            "query_fingerprint": digest("query", self.query).hex(),
+            "table": self.table.name,
+            "vintage": self.table.vintage,
+            "replayed": False,
+            "departments": list(self.departments),
+            "missing": list(self.missing),
+            "confidence": float(self.query.privacy.confidence),
+            "privacy": self.privacy,
+            "expected_error": self.errors,
+            "expected_error_basis": bases(self.query),
+            "condition": self.condition,
         }
 
     def __repr__(self) -> str:

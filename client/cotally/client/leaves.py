@@ -32,11 +32,13 @@ def edges(column: catalog_pb2.Column, leaves: round_pb2.Leaves) -> tuple[Fractio
     """
     units = Units.of(column)
     if leaves.scale == round_pb2.LEAF_SCALE_EVEN:
-        starts = [-(-leaf * (units.most + 1) // leaves.count) for leaf in range(leaves.count)]
+        starts = [-(-leaf * max(units.most, 1) // leaves.count) for leaf in range(leaves.count)]
     else:
         starts = [0, *_powers(units)]
     if len(starts) != leaves.count:
-        raise Refused(Refusal.PLAN_MISMATCH, f"the plan cuts {column.name!r} into other leaves than the catalog")
+        raise Refused(
+            Refusal.PLAN_MISMATCH, f"the plan cuts {column.name!r} into other leaves than the catalog"
+        )
     return (*(min(units.value(unit), units.upper) for unit in starts), units.upper)
 
 

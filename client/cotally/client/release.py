@@ -4,7 +4,7 @@ import contextlib
 import html
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,10 +14,11 @@ from google.protobuf.message import DecodeError
 
 from cotally.v1 import log_pb2, query_pb2
 from cotally.v1.canonical import digest
-from cotally.v1.refusals import Misconfigured
+from cotally.v1.refusals import Misconfigured, Refusal, Refused
 
-from .decode.estimate import Estimate
+from . import shapes
 from .decode.rows import Row, decode
+from .parameters import noise_parameters
 from .privacy import as_number, epsilon_of, rho_text
 from .verify.bundle import Verified, verify
 
@@ -151,17 +152,13 @@ class Release:
         """Return a DataFrame: key columns, then for each alias a: a, a_se, a_low, a_high.
 
         One row per public group, indexed from 0. NaN stands where the JSON object has null: an unstable
-        mean has no standard error and no interval.
+        mean has no standard error and no interval. With `consistent = true` counts have a_adjusted too. A
+        statistic of several numbers has one column, of tuples; `long` tells them with their errors.
         """
         columns: dict[str, Any] = {
             key: [row.keys[at] for row in self.rows] for at, key in enumerate(self.keys)}
         for at, alias in enumerate(self.statistics):
-            estimates = [row.estimates[at] for row in self.rows]
-            for suffix, values in (
-                ("", [each.value for each in estimates]), ("_se", [each.se for each in estimates]),
-                ("_low", [each.low for each in estimates]), ("_high", [each.high for each in estimates]),
-            ):
-                columns[alias + suffix] = pd.Series(values, dtype="float64")
+            columns |= shapes.columns(alias, [row.estimates[at] for row in self.rows], self.query.consistent)
         return pd.DataFrame(columns, index=pd.RangeIndex(len(self.rows)))
 
     def to_dict(self) -> dict[str, Any]:
@@ -177,14 +174,54 @@ class Release:
             "missing": list(self.missing),
             "confidence": self.confidence,
             "privacy": self.privacy,
+            "noise": noise_parameters(verified.plan, verified.query, verified.table, len(self.departments)),
             "rows": [self._row(row) for row in self.rows],
         }
 
     def _row(self, row: Row) -> dict[str, Any]:
         cells: dict[str, Any] = dict(zip(self.keys, row.keys, strict=True))
-        for alias, estimate in zip(self.statistics, row.estimates, strict=True):
-            cells |= _cells(alias, estimate)
+        for statistic, estimate in zip(self.query.statistics, row.estimates, strict=True):
+            cells |= shapes.members(statistic, estimate, self.confidence, self.query.consistent)
         return cells
+
+    def long(self, alias: str) -> pd.DataFrame:
+        """Return one row per group and number of the statistic *alias*.
+
+        Keys, then the label (`lower` and `upper` of a bin, `term` of a coefficient), then value, se, low,
+        high, flag, and adjusted with `consistent = true`.
+        """
+        at = self._position(alias)
+        return shapes.long(
+            self.keys, [(row.keys, row.estimates[at]) for row in self.rows], self.query.consistent
+        )
+
+    def histogram(self, alias: str) -> pd.DataFrame:
+        """Return the bins of a HISTOGRAM or of suggested bounds, as `long` does; Refused for others."""
+        return self._of_kind(
+            alias, (query_pb2.STATISTIC_KIND_HISTOGRAM, query_pb2.STATISTIC_KIND_SUGGEST_BOUNDS), "histogram"
+        )
+
+    def regression(self, alias: str) -> pd.DataFrame:
+        """Return the coefficients of a REGR, as `long` does; Refused for another statistic."""
+        return self._of_kind(alias, (query_pb2.STATISTIC_KIND_REGR,), "regression")
+
+    def margins(self, alias: str, by: Sequence[str] = ()) -> pd.DataFrame:
+        """Return the sums of a count or sum over all keys but *by*, with their exact errors."""
+        at = self._position(alias)
+        return shapes.margins(self._verified, self.rows, at, tuple(by))
+
+    def _of_kind(self, alias: str, kinds: tuple[int, ...], what: str) -> pd.DataFrame:
+        if self.query.statistics[self._position(alias)].kind not in kinds:
+            raise Refused(
+                Refusal.UNSUPPORTED, f"{alias!r} is no {what}: .df() and .long({alias!r}) have its numbers"
+            )
+        return self.long(alias)
+
+    def _position(self, alias: str) -> int:
+        if alias not in self.statistics:
+            known = ", ".join(self.statistics)
+            raise Refused(Refusal.UNKNOWN_NAME, f"the release has no statistic {alias!r}; it has {known}")
+        return self.statistics.index(alias)
 
     def plot(self, ax: "Axes | None" = None, statistic: str | None = None) -> "Axes":
         """Draw one statistic (default: the first) with its intervals; return the Axes.
@@ -230,12 +267,6 @@ def _fingerprint(roster: bytes | str) -> bytes:
     if len(digits) != 32:
         raise Misconfigured("a roster's fingerprint has 64 hex digits, or 32 bytes")
     return digits
-
-
-def _cells(alias: str, estimate: Estimate) -> dict[str, Any]:
-    return {
-        alias: estimate.value, f"{alias}_se": estimate.se, f"{alias}_low": estimate.low,
-        f"{alias}_high": estimate.high, f"{alias}_flag": estimate.flag}
 
 
 def _number(value: float) -> str:

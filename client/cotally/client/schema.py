@@ -19,7 +19,7 @@ _TABLES: Final = (
     "table", "population", "unit", "departments", "min_departments", "expected_people", "max_people",
     "overlap", "rows_per_person", "groups_per_person", "vintage", "columns",
 )
-_COLUMNS: Final = ("column", "type", "lower", "upper", "resolution", "codes", "other", "nullable")
+_COLUMNS: Final = ("column", "type", "lower", "upper", "resolution", "codes", "other", "nullable", "weight")
 
 
 def tables(catalog: Catalog) -> pd.DataFrame:
@@ -37,7 +37,7 @@ def schema(catalog: Catalog, table: str) -> pd.DataFrame:
     rows = [_column(column) for column in found.columns]
     # As objects, or pandas would turn None into NaN.
     frame = pd.DataFrame(rows, columns=list(_COLUMNS), dtype=object)
-    return frame.astype({"other": bool, "nullable": bool})
+    return frame.astype({"other": bool, "nullable": bool, "weight": bool})
 
 
 def _table(table: Table) -> dict[str, object]:
@@ -67,4 +67,5 @@ def _column(column: Column) -> dict[str, object]:
         "codes": tuple(column.codes),
         "other": column.other,
         "nullable": column.nullable,
+        "weight": column.weight,
     }

@@ -128,7 +128,9 @@ def bin_edges(column: catalog_pb2.Column, width: str) -> list[Fraction]:
     whole = column.type == catalog_pb2.COLUMN_TYPE_INTEGER
     count = units.most // int(step) + 1 if whole else max(-(-units.most // int(step)), 1)
     if count > MOST_CELLS:
-        raise Refused(Refusal.UNSUPPORTED, f"BIN({column.name}) has {count:,} cells: more than {MOST_CELLS:,}")
+        raise Refused(
+            Refusal.UNSUPPORTED, f"BIN({column.name}) has {count:,} cells: more than {MOST_CELLS:,}"
+        )
     return [*(units.value(int(step) * i) for i in range(count)), units.upper]
 
 
@@ -138,7 +140,9 @@ def _bins(column: catalog_pb2.Column, width: str) -> list[str]:
 
 def _dates(column: catalog_pb2.Column, key: query_pb2.DerivedKey) -> list[str]:
     if column.type != catalog_pb2.COLUMN_TYPE_DATE:
-        raise Refused(Refusal.UNSUPPORTED, f"{_PARTS[key.derivation]} takes a date, and {column.name!r} is none")
+        raise Refused(
+            Refusal.UNSUPPORTED, f"{_PARTS[key.derivation]} takes a date, and {column.name!r} is none"
+        )
     if key.width:
         raise Refused(Refusal.MALFORMED, f"{_PARTS[key.derivation]}({column.name}) takes no width")
     first, last = _day(column.lower, column), _day(column.upper, column)

@@ -46,7 +46,7 @@ def test_the_json_object_has_every_member_and_no_nan() -> None:
     answer = json.loads(json.dumps(release().to_dict(), allow_nan=False))
     query = question()
     assert list(answer) == ["release_id", "query_fingerprint", "table", "vintage", "replayed", "departments",
-                            "missing", "confidence", "privacy", "rows"]
+                            "missing", "confidence", "privacy", "noise", "rows"]
     assert answer["release_id"] == release().id and len(answer["release_id"]) == 64
     assert answer["query_fingerprint"] == digest("query", query).hex()
     assert (answer["table"], answer["vintage"], answer["replayed"]) == ("people", "2026-10", False)

@@ -1,12 +1,23 @@
 """A verified release on standard output: table, JSON object or CSV."""
 
 import csv
+import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from .digits import NOTHING, decimals_for, number
-from .output import CSV, JSON, cell, new_table, print_json, print_lines, print_rich, stdout_console
+from .output import (
+    CSV,
+    JSON,
+    cell,
+    new_table,
+    print_json,
+    print_lines,
+    print_rich,
+    print_table,
+    stdout_console,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -14,8 +25,12 @@ if TYPE_CHECKING:
     from ..decode.estimate import Estimate
     from ..release import Release
 
-_SUFFIXES: Final = ("", "_se", "_low", "_high", "_flag")
-_FLAGS: Final = {"unstable": "the noise may swamp the number of rows, so there is no interval"}
+_FLAGS: Final = {
+    "unstable": "the noise may swamp what is divided by, so there is no interval",
+    "negative": "noise made the variance negative, so it has no root; the interval holds",
+    "unreliable": "the interval is wide against the value, by the table's own measure",
+    "suppressed": "the interval is so wide against the value that the table does not show it",
+}
 _WHOLE: Final = "all"
 
 
@@ -26,22 +41,58 @@ def print_release(release: "Release", output: str) -> None:
     elif output == CSV:
         _print_csv(release)
     else:
+        from ..shapes import is_list  # late: what it needs takes its time
         _print_table(release)
+        for at, statistic in enumerate(release.query.statistics):
+            if is_list(statistic):
+                print_lines(["", statistic.alias])
+                _print_long(release, at)
         print_lines(_foot(release))
 
 
 def _print_csv(release: "Release") -> None:
-    """Keys, then a, a_se, a_low, a_high, a_flag per alias; what is missing is empty."""
-    rows = release.to_dict()["rows"]
-    names = [*release.keys, *(alias + suffix for alias in release.statistics for suffix in _SUFFIXES)]
+    """Keys, then a, a_se, a_low, a_high, a_flag per alias; what is missing is empty, lists are JSON."""
+    rows = [{name: json.dumps(value, allow_nan=False) if isinstance(value, list | dict) else value
+             for name, value in row.items()} for row in release.to_dict()["rows"]]
+    names = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
 
 
+def _print_long(release: "Release", at: int) -> None:
+    """Print the numbers of one statistic, a line each: keys, label, value ± half-width, interval."""
+    from cotally.v1.query_pb2 import STATISTIC_KIND_SUGGEST_BOUNDS
+
+    from ..decode.histogram import suggested
+    cells = [(row.keys, cell) for row in release.rows for cell in row.estimates[at].cells]
+    labels = [name for name, _ in cells[0][1].label] if cells else []
+    text = "term" in labels
+    table = new_table(left=(*release.keys, *(labels if text else ())), right=() if text else labels)
+    for name in ("value", "±"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column(f"{release.confidence * 100:g} % interval", no_wrap=True, style="dim")
+    table.add_column("flag", no_wrap=True, style="yellow")
+    estimates = [cell.estimate for _, cell in cells]
+    values, reaches = _value_and_reach(estimates)
+    for (keys, each), value, reach_, ends in zip(cells, values, reaches, _intervals(estimates), strict=True):
+        shown = (name if isinstance(name, str) else f"{name:,.10g}" for _, name in each.label)
+        table.add_row(
+            *(cell(word) for word in (*keys, *shown, value, reach_, ends, each.estimate.flag or ""))
+        )
+    print_table(table)
+    found = suggested(release.rows[0].estimates[at], release.confidence) if len(release.rows) == 1 else None
+    if found and release.query.statistics[at].kind == STATISTIC_KIND_SUGGEST_BOUNDS:
+        print_lines([f"surely somebody lies between {found[0]:,.10g} and {found[1]:,.10g}"])
+
+
 def _print_table(release: "Release") -> None:
     """Print keys, and per alias value ± half-width and interval; narrow windows go without intervals."""
     from rich.measure import Measurement
+
+    from ..shapes import is_list
+    if not release.keys and all(map(is_list, release.query.statistics)):
+        return
     console = stdout_console()
     limitless = console.options.update(max_width=10_000)
     for intervals in (True, False):
@@ -57,9 +108,12 @@ def _print_table(release: "Release") -> None:
 
 
 def _table(release: "Release", intervals: bool) -> "Table":
+    from ..shapes import is_list
     table = new_table(left=release.keys)
     columns: list[list[str]] = []
     for at, alias in enumerate(release.statistics):
+        if is_list(release.query.statistics[at]):
+            continue
         estimates = [row.estimates[at] for row in release.rows]
         table.add_column(alias, justify="right", no_wrap=True)
         table.add_column("±", justify="right", no_wrap=True, style="dim")
@@ -67,6 +121,10 @@ def _table(release: "Release", intervals: bool) -> "Table":
         if intervals:
             table.add_column(f"{release.confidence * 100:g} % interval", no_wrap=True, style="dim")
             columns.append(_intervals(estimates))
+        if any(estimate.adjusted is not None for estimate in estimates):
+            table.add_column("adjusted", justify="right", no_wrap=True, style="dim")
+            places = decimals_for(map(reach, estimates))
+            columns.append([number(estimate.adjusted, places) for estimate in estimates])
         if any(estimate.flag for estimate in estimates):
             table.add_column("flag", no_wrap=True, style="yellow")
             columns.append([estimate.flag or "" for estimate in estimates])
@@ -99,7 +157,9 @@ def _intervals(estimates: Sequence["Estimate"]) -> list[str]:
 
 
 def _foot(release: "Release") -> list[str]:
-    flags = {estimate.flag for row in release.rows for estimate in row.estimates if estimate.flag}
+    every = [each for row in release.rows for estimate in row.estimates
+             for each in (estimate, *(cell.estimate for cell in estimate.cells))]
+    flags = {each.flag for each in every if each.flag}
     lines = ["", *(f"{flag}: {_FLAGS.get(flag, 'see the guide')}" for flag in sorted(flags))]
     rho = release.privacy["rho"]
     return [*lines, release.caption, f"price: rho {rho} of {release.privacy['population']}; "

@@ -74,7 +74,8 @@ def _print_columns(columns: "list[dict[Any, Any]]") -> None:
     table.add_column("codes", overflow="fold")
     for column in columns:
         table.add_row(*(cell(text) for text in (
-            column["column"], column["type"], column["lower"] or "", column["upper"] or "",
+            column["column"], column["type"] + (", weight" if column["weight"] else ""),
+            column["lower"] or "", column["upper"] or "",
             column["resolution"] or "", "may be" if column["nullable"] else "", _codes(column))))
     print_table(table)
 

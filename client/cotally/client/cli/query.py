@@ -22,14 +22,22 @@ if TYPE_CHECKING:
 _LONGEST: Final = 1_000_000  # characters of SQL from standard input; the parser's own limit is far lower
 
 _TEACH: Final = """\
-The question: SELECT keys, COUNT(*) | COUNT(c) | SUM(c) | AVG(c) FROM table
-  [WHERE ...] [GROUP BY category columns] WITH PRIVACY (...)
+The question: SELECT keys, aggregates FROM table [JOIN table USING (unit)]
+  [WHERE ...] [GROUP BY keys] [BOUNDS(c, lower, upper)] WITH PRIVACY (...)
+
+aggregates  COUNT(*)  COUNT(c)  SUM(c)  AVG(c)  VARIANCE(c)  STDDEV(c)  MEDIAN(c)  QUANTILE(c, 0.9)
+            HISTOGRAM(c, 20)  CORR(y, x)  COVAR(y, x)  REGR(y, x1, x2)  COUNT(DISTINCT unit)
+            WEIGHTED(AVG(c), w)
+keys        category columns, BIN(c, 10), YEAR(c), QUARTER(c), MONTH(c)
 
 The privacy clause states one of
   epsilon = 0.5     the privacy loss, at the federation's delta
   rho = 0.02        the same in zero-concentrated terms
   error = 50        half the width of the first statistic's interval; cotally finds the price
-and, if you like, confidence = 0.99, mechanism = 'laplace', purpose = 'statistics'.
+and, if you like, confidence = 0.99, mechanism = 'laplace', purpose = 'statistics',
+weights = (n = 2), consistent = true.
+EXPLAIN PRIVACY SELECT ... is --dry-run; SUGGEST BOUNDS FOR c FROM table WITH PRIVACY (...)
+asks, for a price, where a column's values lie.
 
 Examples
   cotally query "SELECT sex, COUNT(*) AS n, AVG(income) AS mean FROM people
@@ -69,6 +77,9 @@ class QueryCommand:
         text = _read(args.sql)
         with connected(args.profile) as con:
             ask = con.sql(text, args.purpose)
+            if ask.only_price:
+                args.dry_run = True
+                _check(args)
             if args.dry_run:
                 _print_explanation(ask.explain(), args.output)
                 return 0

@@ -1,8 +1,9 @@
 """Additive, non-negative values beside the unbiased ones (`consistent = true`).
 
-The cells of a block, over all groups and bins, are moved to the nearest non-negative ones (least squares) with the
-same total, or 0 where that is negative. Margins of adjusted cells are sums of them, so they add up too. This is
-post-processing: it costs nothing, and it biases small cells upwards, which is why it stands beside.
+The cells of a block, over all groups and bins, are moved to the nearest non-negative ones (least squares)
+with the same total, or 0 where that is negative. Margins of adjusted cells are sums of them, so they add up
+too. This is post-processing: it costs nothing, and it biases small cells upwards, which is why it stands
+beside.
 """
 
 from collections.abc import Sequence
@@ -48,4 +49,5 @@ def projected(values: np.ndarray) -> np.ndarray:
     falling = np.sort(values)[::-1]
     above = (np.cumsum(falling) - total) / np.arange(1, len(values) + 1)
     kept = int(np.nonzero(falling > above)[0][-1])
-    return np.maximum(values - above[kept], 0.0)
+    result: np.ndarray = np.maximum(values - above[kept], 0.0)
+    return result

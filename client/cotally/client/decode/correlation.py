@@ -1,7 +1,7 @@
 """CORR(y, x): the covariance over the root of the variances' product, with an interval like Fieller's.
 
-The r that |C_yx - r D| <= k sd(C_yx - r D) leaves, D the root of the product, to first order in the noise. Where
-a variance's noise is no small part of it, there is no interval.
+The r that |C_yx - r D| <= k sd(C_yx - r D) leaves, D the root of the product, to first order in the noise.
+Where a variance's noise is no small part of it, there is no interval.
 """
 
 import math

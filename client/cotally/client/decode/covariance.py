@@ -51,7 +51,7 @@ def covariance(asked: Asked) -> Decoder:
 def _solved(
     n: float, value: float, bias: float, of_means: float, fixed: float, of_rows: float, k: float,
 ) -> Estimate:
-    """Return the estimate *value*, whose G(t) has variance fixed + (of_means - t)^2 of_rows, *bias* too low."""
+    """Return the estimate *value*: G(t) has variance fixed + (of_means - t)^2 of_rows, *bias* too low."""
     lead = n * n - k * k * of_rows
     centre = value * n + bias
     found = between(lead, centre * n - k * k * of_means * of_rows,

@@ -1,5 +1,6 @@
 """HISTOGRAM and SUGGEST BOUNDS: one count per leaf, each with its own noise; and the bounds suggested."""
 
+from itertools import pairwise
 from statistics import NormalDist
 
 from ..leaves import edges
@@ -12,7 +13,7 @@ def histogram(asked: Asked) -> Decoder:
     """Return the decoder of a block of cells."""
     (block,), (measured,) = asked.blocks, asked.measured
     at = [float(edge) for edge in edges(column_of(asked.table, block.column), block.leaves)]
-    labels = [(("lower", lower), ("upper", upper)) for lower, upper in zip(at, at[1:], strict=False)]
+    labels = [(("lower", lower), ("upper", upper)) for lower, upper in pairwise(at)]
 
     def decode(totals: Totals) -> Estimate:
         return several([Cell(label, linear(measured, total, asked.confidence))

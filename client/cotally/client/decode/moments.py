@@ -1,7 +1,8 @@
 """Noisy counts, sums and products of a group, and how errors in them move covariances.
 
-Blocks are (rows, sums of columns 0.., products of pairs), all from their centres. To first order an
-error (dn, dS, dP) moves C_ij = P_ij/n - a_i a_j, a_i = S_i/n, by (dP_ij - a_j dS_i - a_i dS_j - (C_ij - a_i a_j) dn)/n.
+Blocks are (rows, sums of columns 0.., products of pairs), all from their centres. To first order an error
+(dn, dS, dP) moves C_ij = P_ij/n - a_i a_j, a_i = S_i/n, by (dP_ij - a_j dS_i - a_i dS_j - (C_ij - a_i a_j)
+dn)/n.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ Vector = np.ndarray
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Rows `n`, means `a` from the centres, covariances `c` and the variance `noise` of each total's noise."""
+    """Rows `n`, means `a` from the centres, covariances `c`, variances `noise` of the totals' noise."""
 
     n: float
     a: Vector

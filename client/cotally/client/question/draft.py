@@ -4,7 +4,7 @@ A place is a text such as " (line 1, column 14)" that closes the sentence of a r
 empty in questions that were not written as SQL.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cotally.v1 import query_pb2
 from cotally.v1.query_pb2 import Operator, StatisticKind
@@ -121,6 +121,10 @@ class Computed:
     other: bool = False
     alias: Name | None = None
     at: str = field(default="", compare=False)
+
+    def named(self, name: str) -> "Computed":
+        """Return the same key, called *name* in the result: BIN(c, 10) AS name."""
+        return replace(self, alias=Name(name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,11 @@ def _aliases(table: Table, selected: Sequence[Name | Computed]) -> dict[bytes, t
             key = _message(table, each)
             alias = unicodedata.normalize("NFC", each.alias.text)
             if not alias.strip() or not alias.isprintable() or len(alias) > 64:
-                raise Refused(Refusal.MALFORMED, f"alias {echo(alias)!r} is not accepted: use at most 64 printable"
-                                                 f" characters{each.alias.at}")
+                raise Refused(
+                    Refusal.MALFORMED,
+                    f"alias {echo(alias)!r} is not accepted: use at most 64 printable"
+                    f" characters{each.alias.at}",
+                )
             found[_identity(key)] = (alias, key)
     return found
 
@@ -111,8 +114,11 @@ def _message(table: Table, written: Computed) -> DerivedKey:
     if written.width is not None:
         width = exact(written.width.text)
         if width is None or width <= 0:
-            raise Refused(Refusal.MALFORMED, f"width {echo(written.width.text)} of BIN is not accepted: a number"
-                                             f" above 0, as in BIN(age, 10){written.width.at}")
+            raise Refused(
+                Refusal.MALFORMED,
+                f"width {echo(written.width.text)} of BIN is not accepted: a number"
+                f" above 0, as in BIN(age, 10){written.width.at}",
+            )
         key.width = plain(width)
     with placed(written.at):
         computed(column, key)

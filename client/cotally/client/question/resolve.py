@@ -82,8 +82,11 @@ def _joined(table: Table, draft: Draft, catalog: Catalog, query: Query) -> Table
     for join in draft.joins:
         other = find_table(catalog, join.table)
         if table.unit_column and not is_unit(table, join.using):
-            raise Refused(Refusal.UNSUPPORTED, f"a join on {echo(join.using.text)} is not supported: tables are joined"
-                                               f" on their unit, USING ({echo(table.unit_column)}){join.using.at}")
+            raise Refused(
+                Refusal.UNSUPPORTED,
+                f"a join on {echo(join.using.text)} is not supported: tables are joined"
+                f" on their unit, USING ({echo(table.unit_column)}){join.using.at}",
+            )
         with placed(join.table.at):
             table = joined(table, other, table.unit_column)
         query.joins.add(table=other.name, using=other.unit_column)
@@ -114,7 +117,7 @@ def _statistics(table: Table, aggregates: Sequence[Aggregate]) -> list[Statistic
     if not aggregates:
         raise Refused(
             Refusal.UNSUPPORTED,
-            "a question without a statistic is not supported: ask, for example, for COUNT(*), SUM(c) or AVG(c)",
+            "a question without a statistic is not supported: ask for COUNT(*), SUM(c), AVG(c) and the like",
         )
     if len(aggregates) > MAX_STATISTICS:
         raise Refused(Refusal.UNSUPPORTED, f"more than {MAX_STATISTICS} statistics in one question")
@@ -123,8 +126,8 @@ def _statistics(table: Table, aggregates: Sequence[Aggregate]) -> list[Statistic
 
 def _distinct(keys: Sequence[str], statistics: Sequence[Statistic], written: Sequence[Aggregate]) -> None:
     taken: set[str] = set()
-    for statistic, aggregate in zip(statistics, written, strict=True):
-        alias = statistic.alias
+    for named, aggregate in zip(statistics, written, strict=True):
+        alias = named.alias
         at = aggregate.alias.at if aggregate.alias else aggregate.at
         if alias in taken:
             raise Refused(

@@ -23,14 +23,22 @@ MAX_EXPLAINING: Final = 8
 _MAX_NAME: Final = 64
 
 SPELLED: Final[Mapping[int, str]] = {
-    query_pb2.STATISTIC_KIND_COUNT_ROWS: "COUNT", query_pb2.STATISTIC_KIND_COUNT: "COUNT",
-    query_pb2.STATISTIC_KIND_SUM: "SUM", query_pb2.STATISTIC_KIND_MEAN: "AVG",
-    query_pb2.STATISTIC_KIND_VARIANCE: "VARIANCE", query_pb2.STATISTIC_KIND_STDDEV: "STDDEV",
-    query_pb2.STATISTIC_KIND_PERSONS: "COUNT(DISTINCT)", query_pb2.STATISTIC_KIND_INCIDENCES: "INCIDENCES",
-    query_pb2.STATISTIC_KIND_QUANTILE: "QUANTILE", query_pb2.STATISTIC_KIND_HISTOGRAM: "HISTOGRAM",
-    query_pb2.STATISTIC_KIND_CORR: "CORR", query_pb2.STATISTIC_KIND_COVAR: "COVAR",
-    query_pb2.STATISTIC_KIND_REGR: "REGR", query_pb2.STATISTIC_KIND_SUGGEST_BOUNDS: "SUGGEST BOUNDS",
-    query_pb2.STATISTIC_KIND_CLIPPED_LOW: "CLIPPED_LOW", query_pb2.STATISTIC_KIND_CLIPPED_HIGH: "CLIPPED_HIGH",
+    query_pb2.STATISTIC_KIND_COUNT_ROWS: "COUNT",
+    query_pb2.STATISTIC_KIND_COUNT: "COUNT",
+    query_pb2.STATISTIC_KIND_SUM: "SUM",
+    query_pb2.STATISTIC_KIND_MEAN: "AVG",
+    query_pb2.STATISTIC_KIND_VARIANCE: "VARIANCE",
+    query_pb2.STATISTIC_KIND_STDDEV: "STDDEV",
+    query_pb2.STATISTIC_KIND_PERSONS: "COUNT(DISTINCT)",
+    query_pb2.STATISTIC_KIND_INCIDENCES: "INCIDENCES",
+    query_pb2.STATISTIC_KIND_QUANTILE: "QUANTILE",
+    query_pb2.STATISTIC_KIND_HISTOGRAM: "HISTOGRAM",
+    query_pb2.STATISTIC_KIND_CORR: "CORR",
+    query_pb2.STATISTIC_KIND_COVAR: "COVAR",
+    query_pb2.STATISTIC_KIND_REGR: "REGR",
+    query_pb2.STATISTIC_KIND_SUGGEST_BOUNDS: "SUGGEST BOUNDS",
+    query_pb2.STATISTIC_KIND_CLIPPED_LOW: "CLIPPED_LOW",
+    query_pb2.STATISTIC_KIND_CLIPPED_HIGH: "CLIPPED_HIGH",
     query_pb2.STATISTIC_KIND_TRUNCATED: "TRUNCATED",
 }
 PREFIX: Final[Mapping[int, str]] = {
@@ -81,14 +89,17 @@ def _check_number(kind: int, column: Column, name: Name | None) -> None:
     spelled = SPELLED[kind]
     raise Refused(
         Refusal.UNSUPPORTED,
-        f"{spelled}({echo(column.name)}) is not supported: {describe(column)}; {spelled} takes integer and float"
-        f" columns{name.at if name else ''}")
+        f"{spelled}({echo(column.name)}) is not supported: {describe(column)}; {spelled} takes integer and"
+        f" float columns{name.at if name else ''}",
+    )
 
 
 def _check_distinct(columns: Sequence[Column], aggregate: Aggregate) -> None:
     names = [column.name for column in columns]
     if len(names) > 1 + MAX_EXPLAINING:
-        raise Refused(Refusal.UNSUPPORTED, f"REGR takes at most {MAX_EXPLAINING} explaining columns{aggregate.at}")
+        raise Refused(
+            Refusal.UNSUPPORTED, f"REGR takes at most {MAX_EXPLAINING} explaining columns{aggregate.at}"
+        )
     if len(set(names)) < len(names):
         raise Refused(Refusal.MALFORMED, f"{SPELLED[aggregate.kind]} names one column twice{aggregate.at}")
 
@@ -96,18 +107,24 @@ def _check_distinct(columns: Sequence[Column], aggregate: Aggregate) -> None:
 def _check_persons(table: Table, aggregate: Aggregate) -> None:
     name, at = echo(table.name), aggregate.at
     if not table.unit_column:
-        raise Refused(Refusal.UNSUPPORTED,
-                      f"{SPELLED[aggregate.kind]} is not supported: the unit of {name} is the row, so nobody knows"
-                      f" its persons; COUNT(*) counts its rows{at}")
+        raise Refused(
+            Refusal.UNSUPPORTED,
+            f"{SPELLED[aggregate.kind]} is not supported: the unit of {name} is the row, so nobody knows"
+            f" its persons; COUNT(*) counts its rows{at}",
+        )
     if aggregate.unit is not None and not is_unit(table, aggregate.unit):
-        raise Refused(Refusal.UNSUPPORTED,
-                      f"distinct {echo(aggregate.unit.text)} cannot be counted: only the unit column of {name}, as"
-                      f" in COUNT(DISTINCT {echo(table.unit_column)}){aggregate.unit.at}")
+        raise Refused(
+            Refusal.UNSUPPORTED,
+            f"distinct {echo(aggregate.unit.text)} cannot be counted: only the unit column of {name}, as"
+            f" in COUNT(DISTINCT {echo(table.unit_column)}){aggregate.unit.at}",
+        )
     if table.overlap > 1 and aggregate.kind != query_pb2.STATISTIC_KIND_INCIDENCES:
-        raise Refused(Refusal.UNSUPPORTED,
-                      f"{SPELLED[aggregate.kind]} is not supported: a person may be in {table.overlap} departments"
-                      f" of {name} and cannot be counted once; INCIDENCES({echo(table.unit_column)}) counts"
-                      f" everybody once in each department{at}")
+        raise Refused(
+            Refusal.UNSUPPORTED,
+            f"{SPELLED[aggregate.kind]} is not supported: a person may be in {table.overlap} departments"
+            f" of {name} and cannot be counted once; INCIDENCES({echo(table.unit_column)}) counts"
+            f" everybody once in each department{at}",
+        )
 
 
 def _parameters(result: Statistic, aggregate: Aggregate) -> None:
@@ -115,8 +132,11 @@ def _parameters(result: Statistic, aggregate: Aggregate) -> None:
     if aggregate.quantile is not None:
         q = exact(aggregate.quantile.text)
         if q is None or not 0 < q < 1:
-            raise Refused(Refusal.MALFORMED, f"quantile {echo(aggregate.quantile.text)} is not accepted: it lies"
-                                             f" between 0 and 1, as in QUANTILE(c, 0.9){aggregate.quantile.at}")
+            raise Refused(
+                Refusal.MALFORMED,
+                f"quantile {echo(aggregate.quantile.text)} is not accepted: it lies"
+                f" between 0 and 1, as in QUANTILE(c, 0.9){aggregate.quantile.at}",
+            )
         result.quantile = plain(q)
     elif aggregate.kind == query_pb2.STATISTIC_KIND_QUANTILE:
         result.quantile = "0.5"  # MEDIAN
@@ -197,8 +217,11 @@ def steer(statistics: Sequence[Statistic], clause: Clause) -> None:
         return
     errors = _by_statistic("error", clause.errors, statistics)
     if 0 not in errors:
-        raise Refused(Refusal.BAD_PRIVACY, f"the list of errors leaves out {echo(statistics[0].alias)}: it states the"
-                                           f" first statistic's, and others' if you like{clause.errors.at}")
+        raise Refused(
+            Refusal.BAD_PRIVACY,
+            f"the list of errors leaves out {echo(statistics[0].alias)}: it states the"
+            f" first statistic's, and others' if you like{clause.errors.at}",
+        )
     clause.message.error = errors.pop(0)
     for position, value in errors.items():
         statistics[position].error = value
@@ -210,8 +233,11 @@ def _by_statistic(key: str, listed: Listed, statistics: Sequence[Statistic]) -> 
     found: dict[int, str] = {}
     named = [name is not None for name, _ in listed.items]
     if any(named) != all(named) or len(listed.items) > len(aliases):
-        raise Refused(Refusal.BAD_PRIVACY, f"{key} = {echo(listed.text)} is not accepted: name every item, or none, and"
-                                           f" no more than the {len(aliases)} statistics{listed.at}")
+        raise Refused(
+            Refusal.BAD_PRIVACY,
+            f"{key} = {echo(listed.text)} is not accepted: name every item, or none, and"
+            f" no more than the {len(aliases)} statistics{listed.at}",
+        )
     for order, (name, number) in enumerate(listed.items):
         if name is not None and name.text not in aliases:
             raise Refused(Refusal.BAD_PRIVACY, f"{key} names {echo(name.text)}, and the statistics are called"

@@ -98,7 +98,9 @@ def _setting(source: Source, part: Sequence[Token], end: Token) -> Setting:
         raise _bad(f"{echo(key.text)} has no value: write it as in {EXAMPLE}{at}")
     place = source.at(value[0].start)
     if kind(value[0]) == "L_PAREN" and kind(value[-1]) == "R_PAREN":
-        return Setting(key, Listed(tuple(_item(source, part, key, end) for part in _parts(value[1:-1])), place))
+        return Setting(
+            key, Listed(tuple(_item(source, part, key, end) for part in _parts(value[1:-1])), place)
+        )
     if kind(value[0]) in ("TRUE", "FALSE") and len(value) == 1:
         return Setting(key, Name(value[0].text, place))
     if len(value) == 1 and kind(value[0]) == "STRING":

@@ -56,38 +56,94 @@ _TOKENS: Final[dict[str, tuple[str, str]]] = {
 _JOIN_WORDS: Final = {"LEFT", "RIGHT", "FULL", "OUTER", "CROSS", "NATURAL", "SEMI", "ANTI", "ASOF"}
 
 _CALLS: Final[dict[str, tuple[str, str]]] = {
-    **dict.fromkeys(("CAST", "TRY_CAST", "SAFE_CAST", "CONVERT"),
-                    ("a cast ({})", "every column is used with its declared type")),
+    **dict.fromkeys(
+        ("CAST", "TRY_CAST", "SAFE_CAST", "CONVERT"),
+        ("a cast ({})", "every column is used with its declared type"),
+    ),
     **dict.fromkeys(("ANY", "ALL", "SOME", "EXISTS"), ("{}", "it needs a subquery; compare with a list: IN")),
     **dict.fromkeys(("ROLLUP", "CUBE"), ("{}", "ask one question per grouping")),
     "OVER": ("a window function (OVER)", "use GROUP BY"),
     "FILTER": ("FILTER", "put the condition into WHERE"),
     "MEAN": ("function MEAN", "write AVG"),
     "TOTAL": ("function TOTAL", "write SUM"),
-    **dict.fromkeys(("VAR_SAMP", "VARIANCE_SAMP", "VAR", "VARIANCE_POP"),
-                    ("function {}", "write VARIANCE(c), which is of the population: divided by n")),
-    **dict.fromkeys(("STDDEV_SAMP", "STD", "STDEV"),
-                    ("function {}", "write STDDEV(c), which is of the population: divided by n")),
+    **dict.fromkeys(
+        ("VAR_SAMP", "VARIANCE_SAMP", "VAR", "VARIANCE_POP"),
+        ("function {}", "write VARIANCE(c), which is of the population: divided by n"),
+    ),
+    **dict.fromkeys(
+        ("STDDEV_SAMP", "STD", "STDEV"),
+        ("function {}", "write STDDEV(c), which is of the population: divided by n"),
+    ),
     "COVAR_SAMP": ("function COVAR_SAMP", "write COVAR(y, x), which is of the population: divided by n"),
-    **dict.fromkeys(("REGR_SLOPE", "REGR_INTERCEPT", "REGR_R2", "REGR_COUNT"),
-                    ("function {}", "write REGR(y, x), which gives intercept and slopes")),
-    **dict.fromkeys(("PERCENTILE_DISC", "PERCENTILE", "APPROX_QUANTILE", "APPROX_PERCENTILE", "QUANTILE_CONT"),
-                    ("function {}", "write QUANTILE(c, q)")),
-    **dict.fromkeys(("APPROX_COUNT_DISTINCT", "APPROX_DISTINCT"),
-                    ("function {}", "write COUNT(DISTINCT unit column)")),
-    **dict.fromkeys(("EXTRACT", "DATE_TRUNC", "DATE_PART"),
-                    ("function {}", "write YEAR(c), QUARTER(c) or MONTH(c)")),
+    **dict.fromkeys(
+        ("REGR_SLOPE", "REGR_INTERCEPT", "REGR_R2", "REGR_COUNT"),
+        ("function {}", "write REGR(y, x), which gives intercept and slopes"),
+    ),
+    **dict.fromkeys(
+        ("PERCENTILE_DISC", "PERCENTILE", "APPROX_QUANTILE", "APPROX_PERCENTILE", "QUANTILE_CONT"),
+        ("function {}", "write QUANTILE(c, q)"),
+    ),
+    **dict.fromkeys(
+        ("APPROX_COUNT_DISTINCT", "APPROX_DISTINCT"), ("function {}", "write COUNT(DISTINCT unit column)")
+    ),
+    **dict.fromkeys(
+        ("EXTRACT", "DATE_TRUNC", "DATE_PART"), ("function {}", "write YEAR(c), QUARTER(c) or MONTH(c)")
+    ),
     **dict.fromkeys(("WIDTH_BUCKET", "FLOOR"), ("function {}", "write BIN(c, width)")),
 }
 _AGGREGATES: Final = {"COUNT", "SUM", "AVG"}
-OWN_FUNCTIONS: Final = frozenset({
-    "VARIANCE", "VAR_POP", "STDDEV", "STDDEV_POP", "MEDIAN", "QUANTILE", "PERCENTILE_CONT", "HISTOGRAM", "CORR",
-    "COVAR", "COVAR_POP", "REGR", "INCIDENCES", "CLIPPED_LOW", "CLIPPED_HIGH", "TRUNCATED", "WEIGHTED", "BIN",
-    "YEAR", "QUARTER", "MONTH",
-})
+OWN_FUNCTIONS: Final = frozenset(
+    {
+        "VARIANCE",
+        "VAR_POP",
+        "STDDEV",
+        "STDDEV_POP",
+        "MEDIAN",
+        "QUANTILE",
+        "PERCENTILE_CONT",
+        "HISTOGRAM",
+        "CORR",
+        "COVAR",
+        "COVAR_POP",
+        "REGR",
+        "INCIDENCES",
+        "CLIPPED_LOW",
+        "CLIPPED_HIGH",
+        "TRUNCATED",
+        "WEIGHTED",
+        "BIN",
+        "YEAR",
+        "QUARTER",
+        "MONTH",
+    }
+)
 _BEFORE_PARENTHESIS: Final = {
-    "SELECT", "FROM", "WHERE", "GROUP_BY", "AND", "OR", "NOT", "IN", "BETWEEN", "IS", "ALIAS", "COMMA",
-    "L_PAREN", "R_PAREN", "EQ", "USING", "NEQ", "LT", "LTE", "GT", "GTE", "DASH", "STAR", "NUMBER", "STRING", "DOT",
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "GROUP_BY",
+    "AND",
+    "OR",
+    "NOT",
+    "IN",
+    "BETWEEN",
+    "IS",
+    "ALIAS",
+    "COMMA",
+    "L_PAREN",
+    "R_PAREN",
+    "EQ",
+    "USING",
+    "NEQ",
+    "LT",
+    "LTE",
+    "GT",
+    "GTE",
+    "DASH",
+    "STAR",
+    "NUMBER",
+    "STRING",
+    "DOT",
 }
 _AFTER_A_LIST: Final = {"FROM", "WHERE", "GROUP_BY", "R_PAREN", "COMMA"}
 _SPELLINGS: Final = {"==": "write =", "!": "write NOT"}
@@ -112,7 +168,9 @@ def refuse_constructs(source: Source, tokens: Sequence[Token]) -> None:
         if name == "SELECT" and index:
             raise unsupported("a subquery", _ONE_TABLE, at)
         if name == "DISTINCT" and not _is_counted(tokens, index):
-            raise unsupported(_distinct(tokens, index), "cotally counts rows, or persons: COUNT(DISTINCT unit column)", at)
+            raise unsupported(
+                _distinct(tokens, index), "cotally counts rows, or persons: COUNT(DISTINCT unit column)", at
+            )
         if name == "SEMICOLON":
             raise unsupported("a second statement", "ask one question at a time; the privacy clause belongs"
                               " before the semicolon", at)
@@ -208,7 +266,10 @@ def _refuse_call(source: Source, tokens: Sequence[Token], index: int) -> None:
     at = source.at(token.start)
     if word == "PRIVACY":
         raise Refused(Refusal.BAD_PRIVACY, f"the privacy clause begins with WITH: write {EXAMPLE}{at}")
-    default = (f"function {echo(word)}", "cotally answers COUNT, SUM, AVG, VARIANCE, STDDEV, MEDIAN, QUANTILE,"
-                                         " HISTOGRAM, CORR, COVAR and REGR")
+    default = (
+        f"function {echo(word)}",
+        "cotally answers COUNT, SUM, AVG, VARIANCE, STDDEV, MEDIAN, QUANTILE,"
+        " HISTOGRAM, CORR, COVAR and REGR",
+    )
     construct, help_ = _CALLS.get(word, default)
     raise unsupported(construct.format(word), help_, at)

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlglot import Token, exp
-from sqlglot.tokens import TokenType
+from sqlglot import Token, TokenType, exp
 
 from cotally.v1 import query_pb2
 from cotally.v1.query_pb2 import StatisticKind
@@ -36,13 +35,26 @@ _DERIVATIONS: Final[Mapping[str, query_pb2.Derivation.ValueType]] = {
     "QUARTER": query_pb2.DERIVATION_QUARTER, "MONTH": query_pb2.DERIVATION_MONTH,
 }
 FORMS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("VARIANCE", "VAR_POP"), "VARIANCE(c)"), **dict.fromkeys(("STDDEV", "STDDEV_POP"), "STDDEV(c)"),
-    "MEDIAN": "MEDIAN(c)", "QUANTILE": "QUANTILE(c, 0.9)", "CORR": "CORR(y, x)", "COVAR": "COVAR(y, x)",
-    "COVAR_POP": "COVAR(y, x)", "REGR": "REGR(y, x1, x2)", "HISTOGRAM": "HISTOGRAM(c, 20)",
-    "PERCENTILE_CONT": "PERCENTILE_CONT(0.9) WITHIN GROUP (ORDER BY c)", "INCIDENCES": "INCIDENCES(unit)",
-    "CLIPPED_LOW": "CLIPPED_LOW(c)", "CLIPPED_HIGH": "CLIPPED_HIGH(c)", "TRUNCATED": "TRUNCATED(*)",
-    "WEIGHTED": "WEIGHTED(AVG(c), w)", "BIN": "BIN(c, 10)", "YEAR": "YEAR(c)", "QUARTER": "QUARTER(c)",
-    "MONTH": "MONTH(c)", "SUGGEST_BOUNDS": "SUGGEST BOUNDS FOR c",
+    **dict.fromkeys(("VARIANCE", "VAR_POP"), "VARIANCE(c)"),
+    **dict.fromkeys(("STDDEV", "STDDEV_POP"), "STDDEV(c)"),
+    "MEDIAN": "MEDIAN(c)",
+    "QUANTILE": "QUANTILE(c, 0.9)",
+    "CORR": "CORR(y, x)",
+    "COVAR": "COVAR(y, x)",
+    "COVAR_POP": "COVAR(y, x)",
+    "REGR": "REGR(y, x1, x2)",
+    "HISTOGRAM": "HISTOGRAM(c, 20)",
+    "PERCENTILE_CONT": "PERCENTILE_CONT(0.9) WITHIN GROUP (ORDER BY c)",
+    "INCIDENCES": "INCIDENCES(unit)",
+    "CLIPPED_LOW": "CLIPPED_LOW(c)",
+    "CLIPPED_HIGH": "CLIPPED_HIGH(c)",
+    "TRUNCATED": "TRUNCATED(*)",
+    "WEIGHTED": "WEIGHTED(AVG(c), w)",
+    "BIN": "BIN(c, 10)",
+    "YEAR": "YEAR(c)",
+    "QUARTER": "QUARTER(c)",
+    "MONTH": "MONTH(c)",
+    "SUGGEST_BOUNDS": "SUGGEST BOUNDS FOR c",
 }
 Inner = Callable[[Any], Aggregate]
 
@@ -51,15 +63,20 @@ def marked(tokens: Sequence[Token]) -> list[Token]:
     """Return *tokens* with the names of cotally's own functions, before a parenthesis, out of reach."""
     result = list(tokens)
     for index, token in enumerate(tokens[:-1]):
-        if token.text.upper() in OWN_FUNCTIONS and kind(tokens[index + 1]) == "L_PAREN" and kind(token) not in (
-                "IDENTIFIER", "STRING"):
+        if (
+            token.text.upper() in OWN_FUNCTIONS
+            and kind(tokens[index + 1]) == "L_PAREN"
+            and kind(token) not in ("IDENTIFIER", "STRING")
+        ):
             result[index] = renamed(token, token.text.upper())
     return result
 
 
 def renamed(token: Token, name: str) -> Token:
     """Return *token*, in its place, as the marked name of the function *name*."""
-    return Token(TokenType.VAR, _MARK + name, line=token.line, col=token.col, start=token.start, end=token.end)
+    return Token(
+        TokenType.VAR, _MARK + name, line=token.line, col=token.col, start=token.start, end=token.end
+    )
 
 
 def called(node: Any) -> str | None:
@@ -80,7 +97,7 @@ class Reader:
     def computed(self, node: Any) -> Computed | None:
         """Return the computed key that *node* writes; None if it is something else."""
         name = called(node)
-        if name not in _DERIVATIONS:
+        if name is None or name not in _DERIVATIONS:
             return None
         arguments, at = self._arguments(node), self._source.at_node(node)
         other = bool(arguments) and self._is_other(arguments[-1])
@@ -91,7 +108,7 @@ class Reader:
         return Computed(_DERIVATIONS[name], self._name(name, rest[0], at), width, other, at=at)
 
     def aggregate(self, node: Any, inner: Inner) -> Aggregate | None:
-        """Return the statistic that *node* writes, None if it is no call of ours; *inner* reads plain ones."""
+        """Return the statistic that *node* calls, None if it is not ours; *inner* reads plain ones."""
         name = called(node)
         if name is None or name in _DERIVATIONS:
             return None
@@ -115,11 +132,19 @@ class Reader:
             return Aggregate(query_pb2.STATISTIC_KIND_HISTOGRAM, self._name(name, arguments[0], at), at=at,
                              bins=self._number(name, arguments[1], at))
         if name == "WEIGHTED" and len(arguments) == 2:
+            if called(arguments[0]):
+                raise unsupported(
+                    f"a weight for {called(arguments[0])}", "WEIGHTED takes COUNT, SUM and AVG", at
+                )
             return replace(inner(arguments[0]), weight=self._name(name, arguments[1], at), at=at)
         if name == "INCIDENCES" and len(arguments) == 1:
             unit = self._name(name, arguments[0], at)
             return Aggregate(query_pb2.STATISTIC_KIND_INCIDENCES, at=at, unit=unit)
-        if name == "TRUNCATED" and (not arguments or isinstance(arguments[0], exp.Star)) and len(arguments) < 2:
+        if (
+            name == "TRUNCATED"
+            and (not arguments or isinstance(arguments[0], exp.Star))
+            and len(arguments) < 2
+        ):
             return Aggregate(query_pb2.STATISTIC_KIND_TRUNCATED, at=at)
         raise self._form(name, at)
 
@@ -133,7 +158,9 @@ class Reader:
         if len(arguments) != 1 or len(items) != 1 or not isinstance(items[0], exp.Ordered):
             raise self._form(name, at)
         if items[0].args.get("desc"):
-            raise unsupported("DESC in PERCENTILE_CONT", "write 1 - q instead", self._source.at_node(items[0]))
+            raise unsupported(
+                "DESC in PERCENTILE_CONT", "write 1 - q instead", self._source.at_node(items[0])
+            )
         return Aggregate(query_pb2.STATISTIC_KIND_QUANTILE, self._name(name, items[0].this, at), at=at,
                          quantile=self._number(name, arguments[0], at))
 

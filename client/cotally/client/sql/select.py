@@ -82,7 +82,11 @@ def _join(node: Any, source: Source) -> Joined:
     using = present.get("using", [])
     if not using and not present.get("kind"):
         raise unsupported("a second table", "write FROM first JOIN second USING (unit column)", at)
-    if len(using) != 1 or not isinstance(using[0], exp.Identifier | exp.Column) or present.get("kind", "INNER") != "INNER":
+    if (
+        len(using) != 1
+        or not isinstance(using[0], exp.Identifier | exp.Column)
+        or present.get("kind", "INNER") != "INNER"
+    ):
         raise unsupported("this join", "write FROM first JOIN second USING (unit column)", at)
     return Joined(_named_table(present["this"], source), Name(using[0].name, source.at_node(using[0])))
 
@@ -101,7 +105,9 @@ def _named_table(node: Any, source: Source) -> Name:
         raise unsupported("a table name with a dot", "use the name in the catalog", source.at_node(node))
     parts(node, {"this", "joins"}, source)
     if node.args.get("joins"):
-        raise unsupported("this join", "write FROM first JOIN second USING (unit column)", source.at_node(node))
+        raise unsupported(
+            "this join", "write FROM first JOIN second USING (unit column)", source.at_node(node)
+        )
     if not isinstance(node.this, exp.Identifier):
         raise refuse_node(node.this, source, "FROM")
     return Name(node.name, source.at_node(node))

@@ -4,8 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from sqlglot import Token
-from sqlglot.tokens import TokenType
+from sqlglot import Token, TokenType
 
 from cotally.v1.refusals import Refusal, Refused
 
@@ -14,7 +13,9 @@ from ..question.names import echo
 from .functions import renamed
 from .source import Source, kind
 
-_EXPLAIN: Final = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*(EXPLAIN\s+PRIVACY)\b", re.IGNORECASE | re.DOTALL)
+_EXPLAIN: Final = re.compile(
+    r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*(EXPLAIN\s+PRIVACY)\b", re.IGNORECASE | re.DOTALL
+)
 _BOUNDS: Final = "BOUNDS(c, lower, upper)"
 _SUGGEST: Final = "SUGGEST BOUNDS FOR c FROM table WITH PRIVACY (...)"
 
@@ -49,7 +50,9 @@ def _bounds(source: Source, tokens: Sequence[Token]) -> tuple[Bounded, ...]:
     at = 0
     while at < len(tokens):
         if tokens[at].text.upper() != "BOUNDS":
-            raise _malformed(source, tokens[at], f"{echo(source.raw(tokens[at]))} after {_BOUNDS} is not understood")
+            raise _malformed(
+                source, tokens[at], f"{echo(source.raw(tokens[at]))} after {_BOUNDS} is not understood"
+            )
         end = next((i for i in range(at, len(tokens)) if kind(tokens[i]) == "R_PAREN"), None)
         if end is None:
             raise _malformed(source, tokens[at], "the parenthesis of BOUNDS is never closed")
@@ -75,8 +78,9 @@ def _one(source: Source, start: Token, body: Sequence[Token]) -> Bounded:
     if any(kind(token) in ("STRING", "NUMBER") for token in name):
         raise _malformed(source, name[0], f"{echo(source.raw(name[0]))} is no column")
     column = Name("".join(token.text for token in name), source.at(name[0].start))
-    ends = (Number("".join(source.raw(t) for t in part), source.at(part[0].start)) for part in (lower, upper))
-    return Bounded(column, *ends, at=source.at(start.start))
+    first, second = (
+        Number("".join(source.raw(t) for t in part), source.at(part[0].start)) for part in (lower, upper))
+    return Bounded(column, first, second, source.at(start.start))
 
 
 def _malformed(source: Source, token: Token, what: str) -> Refused:
@@ -89,8 +93,12 @@ def as_select(source: Source, tokens: Sequence[Token]) -> list[Token]:
         return list(tokens)
     words = [token.text.upper() for token in tokens[1:3]]
     if words != ["BOUNDS", "FOR"]:
-        raise Refused(Refusal.MALFORMED, f"SUGGEST is not understood: write {_SUGGEST}{source.at(tokens[0].start)}")
-    end = next((i for i, token in enumerate(tokens) if kind(token) in ("FROM", "WHERE", "GROUP_BY")), len(tokens))
+        raise Refused(
+            Refusal.MALFORMED, f"SUGGEST is not understood: write {_SUGGEST}{source.at(tokens[0].start)}"
+        )
+    end = next(
+        (i for i, token in enumerate(tokens) if kind(token) in ("FROM", "WHERE", "GROUP_BY")), len(tokens)
+    )
     if end == 3:
         raise Refused(Refusal.MALFORMED, f"SUGGEST BOUNDS names no column: write {_SUGGEST}"
                                          + source.at(tokens[2].start))
@@ -101,8 +109,12 @@ def as_select(source: Source, tokens: Sequence[Token]) -> list[Token]:
             column.append(token)
             continue
         if column:
-            result += [renamed(column[0], "SUGGEST_BOUNDS"), _token(column[0], TokenType.L_PAREN, "("), *column,
-                       _token(column[-1], TokenType.R_PAREN, ")")]
+            result += [
+                renamed(column[0], "SUGGEST_BOUNDS"),
+                _token(column[0], TokenType.L_PAREN, "("),
+                *column,
+                _token(column[-1], TokenType.R_PAREN, ")"),
+            ]
         if token is not None:
             result.append(token)
         column = []

@@ -7,6 +7,7 @@ from cotally.v1 import catalog_pb2, query_pb2, roster_pb2, round_pb2
 from cotally.v1.canonical import digest
 from cotally.v1.refusals import Refusal, Refused
 
+from ..scope import effective, table_of
 from .lineage import check_reached
 from .opening import Key
 from .signatures import Signatories
@@ -25,10 +26,11 @@ class Federation:
 
     def table(self, name: str) -> catalog_pb2.Table:
         """Return the table called *name*; refuse an unknown one."""
-        for table in self.catalog.tables:
-            if table.name == name:
-                return table
-        raise Refused(Refusal.UNKNOWN_NAME, f"the catalog knows no table {name!r}")
+        return table_of(self.catalog, name)
+
+    def scope(self, query: query_pb2.Query) -> catalog_pb2.Table:
+        """Return the table that *query* sees: joined, bounded, with its computed keys."""
+        return effective(query, self.catalog)
 
 
 def check_charter(
@@ -73,7 +75,7 @@ def check_announcement(
     if named != pinned:
         raise Refused(Refusal.EQUIVOCATION, "the announcement is for another federation, roster or key")
     _check_envelope(federation, body)
-    table = federation.table(body.envelope.body.query.table)
+    table = federation.scope(body.envelope.body.query)
     if body.vintage != table.vintage:
         raise Refused(
             Refusal.EQUIVOCATION, f"the announcement reads a vintage of {table.name!r} that is not published")
@@ -100,8 +102,12 @@ def _check_envelope(federation: Federation, announcement: round_pb2.Announcement
 
 
 def columns_of(query: query_pb2.Query) -> set[str]:
-    """Return every column that *query* touches: keys, statistics and conditions."""
-    names = {*query.keys, *(statistic.column for statistic in query.statistics)}
+    """Return every column that *query* touches: keys and what they are computed from, bounds, statistics,
+    weights and conditions; as "table.column", where it joins tables."""
+    computed = {key.name: key.column for key in query.derived}
+    names = {computed.get(key, key) for key in query.keys} | {bounds.column for bounds in query.bounds}
+    for statistic in query.statistics:
+        names |= {statistic.column, statistic.weight, *statistic.others}
     pending = [query.where] if query.HasField("where") else []
     while pending:
         predicate = pending.pop()

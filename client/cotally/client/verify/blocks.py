@@ -102,7 +102,9 @@ def _product(first: str, second: str, full: tuple[str, ...]) -> Want:
     return Want(round_pb2.BLOCK_KIND_PRODUCT, first, second, _without(full, first, second))
 
 
-def _moments(columns: Sequence[str], pairs: Sequence[tuple[int, int]], full: tuple[str, ...]) -> tuple[Want, ...]:
+def _moments(
+    columns: Sequence[str], pairs: Sequence[tuple[int, int]], full: tuple[str, ...]
+) -> tuple[Want, ...]:
     products = (sorted((columns[i], columns[j])) for i, j in pairs)
     return (_rows(full), *(_centred(name, full) for name in columns),
             *(_product(first, second, full) for first, second in products))
@@ -121,7 +123,9 @@ def blocks_of(
     found = []
     for statistic, reading in zip(query.statistics, plan.readings, strict=True):
         if any(position >= len(plan.blocks) for position in reading.blocks):
-            raise Refused(Refusal.PLAN_MISMATCH, f"{statistic.alias!r} is decoded from a block that the plan lacks")
+            raise Refused(
+                Refusal.PLAN_MISMATCH, f"{statistic.alias!r} is decoded from a block that the plan lacks"
+            )
         blocks = tuple(plan.blocks[position] for position in reading.blocks)
         due = wanted(statistic, table)
         if tuple(map(Want.of, blocks)) != due:
@@ -175,7 +179,9 @@ def _form(form: round_pb2.Form, table: catalog_pb2.Table) -> tuple[Fraction, int
 
 
 def _units(block: round_pb2.Block) -> Refused:
-    return Refused(Refusal.PLAN_MISMATCH, f"the plan's units of {block.column or 'rows'!r} are not the catalog's")
+    return Refused(
+        Refusal.PLAN_MISMATCH, f"the plan's units of {block.column or 'rows'!r} are not the catalog's"
+    )
 
 
 def check_sensitivity(block: round_pb2.Block, table: catalog_pb2.Table, groups: int) -> None:
@@ -190,4 +196,6 @@ def check_sensitivity(block: round_pb2.Block, table: catalog_pb2.Table, groups: 
     l1 = m * kept * worth * levels
     l2_squared = m * m * kept * worth * worth * levels
     if rational(block.l1, "sensitivity") < l1 or rational(block.l2_squared, "sensitivity") < l2_squared:
-        raise Refused(Refusal.BAD_PROOF, f"the plan understates what one person can change in the {Want.of(block)}")
+        raise Refused(
+            Refusal.BAD_PROOF, f"the plan understates what one person can change in the {Want.of(block)}"
+        )

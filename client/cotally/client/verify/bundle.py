@@ -62,7 +62,7 @@ def _verify(bundle: log_pb2.Bundle, fingerprint: bytes) -> Verified:
     announcement = bundle.announcement.body
     round_ = check_announcement(federation, bundle.charter.public_key, bundle.announcement)
     envelope, plan = announcement.envelope.body, announcement.plan
-    table = federation.table(envelope.query.table)
+    table = federation.scope(envelope.query)
     checks.append(("question", f"asked and signed by {analyst_and_purpose(envelope)}; "
                                f"announced by {federation.members.coordinator} as round {round_.hex()[:16]}"))
 

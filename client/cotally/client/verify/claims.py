@@ -85,7 +85,9 @@ def _check_layout(
         raise Refused(Refusal.PLAN_MISMATCH, "the plan has a block that no statistic is decoded from")
     for block in plan.blocks:
         if block.cells != cells * width(block):
-            raise Refused(Refusal.PLAN_MISMATCH, f"the plan's blocks do not have the question's {cells} cells")
+            raise Refused(
+                Refusal.PLAN_MISMATCH, f"the plan's blocks do not have the question's {cells} cells"
+            )
         check_sensitivity(block, table, cells)
     ends = [(block.offset, block.offset + block.cells) for block in plan.blocks]
     if ends[0][0] != 0 or any(before[1] != after[0] for before, after in pairwise(ends)):

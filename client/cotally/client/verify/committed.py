@@ -82,12 +82,13 @@ def _check_grant(
     federation.members.check(
         body.node, roster_pb2.ROLE_NODE, "grant", grant, body.grant.signature)
     query = envelope.query
-    columns = {f"{query.table}.{column}" for column in columns_of(query)}
+    columns = {column if query.joins else f"{query.table}.{column}" for column in columns_of(query)}
+    tables = {query.table, *(join.table for join in query.joins)}
     kinds: set[int] = {statistic.kind for statistic in query.statistics}
     allowed = (
         grant.analyst == envelope.analyst
         and envelope.purpose in grant.purposes
-        and query.table in grant.tables
+        and tables <= set(grant.tables)
         and (not grant.columns or columns <= set(grant.columns))
         and (not grant.statistics or kinds <= set(grant.statistics))
         and grant.not_before_ms <= announcement.announced_ms <= grant.not_after_ms

@@ -12,6 +12,7 @@ from cotally.client.cli.main import main
 from cotally.client.explain import Explanation
 from cotally.client.release import Release
 from cotally.client.sql.parse import parse
+from cotally.client.study import Study
 from cotally.v1 import analyst_pb2, catalog_pb2, log_pb2, roster_pb2
 from tests.fixtures.bundle import HOLDERS, NODES, Round
 
@@ -42,6 +43,7 @@ class Straw:
     steps: tuple[analyst_pb2.Progress, ...] = ()
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     ran: int = 0
+    only_price: bool = False
 
     def __enter__(self) -> Self:
         return self
@@ -57,8 +59,12 @@ class Straw:
     def sql(self, text: str, purpose: str | None = None) -> Self:
         """Parse *text* for real."""
         self.asked.append((text, purpose))
-        parse(text, self.catalog)
+        self.only_price = parse(text, self.catalog).only_price
         return self
+
+    def afford(self, questions: list[str]) -> Study:
+        """Each at the price of the round's question."""
+        return Study.of([(text, self.sql(text).explain()) for text in questions])
 
     def explain(self) -> Explanation:
         """The price of the round's question."""

@@ -35,7 +35,7 @@ def test_describe_shows_bounds_codes_unit_and_an_example(run: Run, straw: Any) -
     (table,) = objects(run("describe", "people")[1])
     assert table["columns"][0] == {
         "column": "income", "type": "integer", "lower": "0", "upper": "200", "resolution": None,
-        "codes": [], "other": False, "nullable": True}
+        "codes": [], "other": False, "nullable": True, "weight": False}
     status, _, err = run("describe", "peopel")
     assert status == 2 and "did you mean people" in err
     straw.charter.catalog.tables[0].unit_column = ""

@@ -49,7 +49,7 @@ def test_the_last_connection_is_lent_again_and_others_are_not_kept(
 
 
 def test_two_measurements_at_once_never_share_a_connection(standing: Standing, records: Path) -> None:
-    with standing.lend((records,), 1000) as one, standing.lend(records, 1000) as two:
+    with standing.lend((records,), 1000) as one, standing.lend((records,), 1000) as two:
         assert one is not two
 
 

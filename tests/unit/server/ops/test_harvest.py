@@ -53,18 +53,19 @@ def test_codes_that_nobody_confirmed_stay_comments(folder: Path, capsys: pytest.
 def test_a_proposal_is_refused_until_it_is_complete_and_accepted_then(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = proposed(capsys, str(folder / "visits.csv"), "--out", str(folder / "part.toml"), "--codes", "confirm",
-                    "--department", "north")
-    head = '[federation]\nname = "f"\nmin_departments = 1\ncolluding = 0\n'.replace("colluding = 0\n", "")
+    text = proposed(capsys, str(folder / "visits.csv"), "--out", str(folder / "part.toml"),
+                    "--codes", "confirm", "--department", "north")
+    assert (folder / "part.toml").read_text("utf-8") == text
+    head = '[federation]\nname = "f"\nmin_departments = 2\n'
     spec = folder / "spec.toml"
-    spec.write_text(head.replace("min_departments = 1", "min_departments = 2") + text, "utf-8")
+    spec.write_text(head + text, "utf-8")
     with pytest.raises(Misconfigured):
         load_spec(spec)
     done = (text.replace('type = "integer"', 'type = "integer", lower = 0, upper = 120')
             .replace('type = "float"', 'type = "float", lower = 0, upper = 1000, resolution = 1')
             .replace('type = "date"', 'type = "date", lower = "2020-01-01", upper = "2029-12-31"')
             .replace("# budget", "budget"))
-    spec.write_text(head.replace("min_departments = 1", "min_departments = 2") + done, "utf-8")
+    spec.write_text(head + done, "utf-8")
     (table,) = load_spec(spec).tables
     assert [c.name for c in table.columns] == ["age", "income", "city", "visited"]
 
@@ -117,7 +118,8 @@ def test_five_questions_are_asked_at_most(
 
 @pytest.mark.parametrize(("argv", "said"), [
     (["nowhere.csv"], "no such file"), (["mysql://db/x"], "only files and PostgreSQL"),
-    (["visits.csv", "--unit", "nobody"], "no such column"), (["visits.csv", "--table", "x"], "none of the tables"),
+    (["visits.csv", "--unit", "nobody"], "no such column"),
+    (["visits.csv", "--table", "x"], "none of the tables"),
 ])
 def test_what_cannot_be_harvested_is_named(
     folder: Path, argv: list[str], said: str, capsys: pytest.CaptureFixture[str],

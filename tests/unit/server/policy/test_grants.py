@@ -166,7 +166,8 @@ def joined() -> query_pb2.Query:
     """A question over two tables that names columns in every place there is."""
     return query_pb2.Query(
         table="people", joins=[query_pb2.Join(table="visits", using="pid")], keys=["year"],
-        derived=[query_pb2.DerivedKey(name="year", derivation=query_pb2.DERIVATION_YEAR, column="visits.day")],
+        derived=[query_pb2.DerivedKey(
+            name="year", derivation=query_pb2.DERIVATION_YEAR, column="visits.day")],
         bounds=[query_pb2.Bounds(column="people.age", lower="1", upper="2")],
         statistics=[query_pb2.Statistic(
             alias="m", kind=query_pb2.STATISTIC_KIND_MEAN, column="people.income",

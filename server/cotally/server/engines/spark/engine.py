@@ -2,13 +2,14 @@
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
+from sqlglot import exp
 
 from cotally.server.engines.compile import compile_measurement
 from cotally.server.engines.engine import EngineError, SnapshotReport
@@ -17,8 +18,8 @@ from cotally.server.engines.snapshot_names import UNIT_COLUMN, field_name, name_
 from cotally.server.engines.source import SparkTable
 from cotally.server.engines.spark import decode
 from cotally.server.engines.spark import session as sessions
-from cotally.server.engines.spark.render import render
-from cotally.server.engines.terms import RECORDS, Bindings
+from cotally.server.engines.spark.render import halves, plainly, render
+from cotally.server.engines.terms import RECORDS, Bindings, Bound
 from cotally.server.engines.vector import groups, place, relations
 from cotally.server.model.catalog import ColumnType, Table
 from cotally.server.model.plan import Plan
@@ -47,15 +48,15 @@ class Spark:
         with stopping():
             if (folder / _REPORT).exists():
                 stored = json.loads((folder / _REPORT).read_text())
-                self._same(table, session.read.parquet(target), stored["files"])
+                self._same(table, _written(session, table, target), stored["files"])
                 return SnapshotReport(stored["rows"], tuple(stored["notes"]))
             given = self._read(session, source)
             prepared, decoded, filled = parts(table, str(source), dict(given.dtypes))
             given.createOrReplaceTempView("cotally_source")
             cells = session.sql(f"SELECT {prepared} FROM cotally_source")  # noqa: S608
-            cells.selectExpr(*decoded).write.mode("errorifexists").parquet(target)
-            rows, *present = cells.selectExpr("count(*)", *filled).first() or ()
-            written = session.read.parquet(target)
+            cells.selectExpr(*decoded).write.mode("error").parquet(target)
+            (rows, *present), = cells.selectExpr("count(*)", *filled).collect()
+            written = _written(session, table, target)
             found = self._counted(session, table, written)
         told = () if not rows else tuple(
             f"{source}: {s}" for s in sentences(table, rows, present, [0] * len(present), found))
@@ -80,11 +81,8 @@ class Spark:
                                 "a join needs both in one")
         session = self._sessions[urls.pop()]
         passes = compile_measurement(query, table, plan, salt)
-        found = []
         with interrupting(session, plan.answer_ms / 1000), stopping():
-            for each in passes:
-                text, arguments = render(each.tree, each.bindings, held)
-                found.append(integers(session.sql(text, args=arguments).collect()))
+            found = [collect(session, each.tree, each.bindings, held) for each in passes]
         return place(zip(passes, found, strict=True), plan, groups(query, table))
 
     def _source(self, table: Table) -> SparkTable:
@@ -114,7 +112,7 @@ class Spark:
         source = self._source(table)
         stored = json.loads((self._state / name_of(table, str(source)) / _REPORT).read_text())
         with stopping():
-            frame = self._session(source).read.parquet(self._target(table, source))
+            frame = _written(self._session(source), table, self._target(table, source))
             self._same(table, frame, stored["files"])
             name = "cotally_" + name_of(table, str(source)).rpartition("~")[2]
             frame.createOrReplaceTempView(name)
@@ -128,10 +126,18 @@ class Spark:
     def _counted(self, session: SparkSession, table: Table, written: DataFrame) -> list[int]:
         written.createOrReplaceTempView("cotally_written")
         bindings = Bindings()
-        text, arguments = render(counts(table, bindings), bindings.values,
-                                 {RECORDS: (table, "cotally_written")})
-        (numbers,) = integers(session.sql(text, args=arguments).collect())
+        tree = counts(table, bindings)
+        (numbers,) = collect(session, tree, bindings.values, {RECORDS: (table, "cotally_written")})
         return numbers
+
+
+def _written(session: SparkSession, table: Table, target: str) -> DataFrame:
+    """The vintage's files, of a known schema: Spark need not open them to find out."""
+    kinds = ["STRING" if column is None else _STORED[column.type] for column in wanted(table)]
+    names = [UNIT_COLUMN if column is None else field_name(table.columns.index(column))
+             for column in wanted(table)]
+    schema = ", ".join(f"{name} {kind}" for name, kind in zip(names, kinds, strict=True))
+    return session.read.schema(schema).parquet(target)
 
 
 def parts(table: Table, origin: str, kinds: dict[str, str]) -> tuple[str, list[str], list[str]]:
@@ -184,6 +190,18 @@ def interrupting(session: SparkSession, seconds: float) -> Iterator[None]:
         session.removeTag(tag)
 
 
-def integers(rows: Sequence[Any]) -> list[list[int]]:
-    """Spark's rows as integers: sums come as Decimal."""
-    return [[int(value) for value in row] for row in rows]
+def collect(
+    session: SparkSession, tree: exp.Select, bindings: Mapping[str, Bound],
+    held: Mapping[str, tuple[Table, str]],
+) -> list[list[int]]:
+    """The rows of *tree*, as integers."""
+    try:
+        return _rows(session, *render(tree, bindings, held, plainly))
+    except PySparkException as error:
+        if "OVERFLOW" not in sessions.kind(error):
+            raise
+    return _rows(session, *render(tree, bindings, held, halves))
+
+
+def _rows(session: SparkSession, text: str, arguments: dict[str, Any]) -> list[list[int]]:
+    return [[int(value) for value in row] for row in session.sql(text, args=arguments).collect()]

@@ -3,11 +3,12 @@
 What differs from DuckDB, each time for the same integers:
 
 - A bound value has an explicit type; one beyond 64 bits travels as text.
-- SUM over BIGINT stops where 64 bits end, so it is two sums: of the upper 33 bits and the lower 31.
+- SUM over BIGINT stops the query where 64 bits end (ANSI mode). Sums are first asked for `plainly`, as
+  nearly all of them fit, and where Spark stops, in `halves`: the upper 33 bits and the lower 31.
 - DIV of decimals returns BIGINT; a wide one is a long division by digits of 62 bits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from sqlglot import exp
@@ -22,16 +23,20 @@ _LOW: Final = 31
 _DIGIT: Final = 2**62
 _DECIMAL: Final = exp.DataType.build("DECIMAL(38, 0)", "spark")
 
+Summing = Callable[[exp.Expression], exp.Expression]
+
 
 def render(
-    tree: exp.Select, bindings: Mapping[str, Bound], held: Mapping[str, tuple[Table, str]]
+    tree: exp.Select, bindings: Mapping[str, Bound], held: Mapping[str, tuple[Table, str]], summed: Summing
 ) -> tuple[str, dict[str, Any]]:
     """Text and arguments of *tree*; *held* has each relation's table and the view that stands for it.
+
+    *summed* makes the sum of a 64-bit expression: `plainly` or `halves`.
 
     Refuses (UNSUPPORTED) a float column of more than 64 bits: it depends on the catalog alone.
     """
     tree = tree.copy()
-    wide = _wide_names(tree)
+    wide = _wide_names(tree, summed is halves)
     names = {name: _names(table) for name, (table, _) in held.items()}
     for found in list(tree.find_all(exp.Column)):
         if found.table in names:
@@ -43,10 +48,14 @@ def render(
             relation.replace(view)
     for total in list(tree.find_all(exp.Sum)):
         if not isinstance(total.parent, exp.Window) and not _is_wide(total.this, wide):
-            total.replace(_halves(total.this))
+            total.replace(summed(total.this))
     for division in list(tree.find_all(exp.IntDiv)):
         if _is_wide(division.this, wide) or _is_wide(division.expression, wide):
             division.replace(_long_division(division.this, division.expression))
+    for cast in list(tree.find_all(exp.Cast)):
+        inner = cast.this
+        if cast.to.this is exp.DataType.Type.BIGINT and _to_wide(inner) and not _is_wide(inner.this, wide):
+            cast.set("this", inner.this)  # there and back
     for placeholder in list(tree.find_all(exp.Placeholder)):
         placeholder.replace(_typed(placeholder, bindings[placeholder.name]))
     for cast in list(tree.find_all(exp.Cast)):
@@ -74,18 +83,19 @@ def _typed(placeholder: exp.Placeholder, value: Bound) -> exp.Expression:
     return exp.Cast(this=placeholder.copy(), to=exp.DataType.build(kind, "spark"))
 
 
-def _wide_names(tree: exp.Expression) -> set[str]:
+def _to_wide(tree: exp.Expression) -> bool:
+    return isinstance(tree, exp.Cast) and tree.to.this is exp.DataType.Type.INT128
+
+
+def _wide_names(tree: exp.Expression, sums_are_wide: bool) -> set[str]:
     """Names of the tree's own columns that are decimals, the innermost statements first."""
     wide: set[str] = set()
     for statement in [*(cte.this for cte in tree.find_all(exp.CTE))]:
         for named in statement.expressions:
-            if isinstance(named, exp.Alias) and (_sums(named.this) or _is_wide(named.this, wide)):
+            of_sum = isinstance(named, exp.Alias) and isinstance(named.this, exp.Sum) and sums_are_wide
+            if isinstance(named, exp.Alias) and (of_sum or _is_wide(named.this, wide)):
                 wide.add(named.alias)
     return wide
-
-
-def _sums(tree: exp.Expression) -> bool:
-    return isinstance(tree, exp.Sum)
 
 
 def _is_wide(tree: exp.Expression, wide: set[str]) -> bool:
@@ -101,7 +111,12 @@ def _is_wide(tree: exp.Expression, wide: set[str]) -> bool:
     return any(_is_wide(child, wide) for child in tree.iter_expressions())
 
 
-def _halves(value: exp.Expression) -> exp.Expression:
+def plainly(value: exp.Expression) -> exp.Expression:
+    """The sum of 64-bit *value*; Spark stops where it leaves 64 bits."""
+    return exp.Sum(this=value.copy())
+
+
+def halves(value: exp.Expression) -> exp.Expression:
     """The exact sum of 64-bit *value*, as a decimal."""
     high = exp.Anonymous(this="shiftright", expressions=[value.copy(), exp.Literal.number(_LOW)])
     low = exp.BitwiseAnd(this=exp.paren(value.copy()), expression=exp.Literal.number(2**_LOW - 1))

@@ -11,8 +11,7 @@ from cotally.server.engines.compile import compile_measurement
 from cotally.server.engines.parity import Measure
 from cotally.server.engines.snapshot_names import wanted
 from cotally.server.engines.spark import session as sessions
-from cotally.server.engines.spark.engine import integers, parts, stopping
-from cotally.server.engines.spark.render import render
+from cotally.server.engines.spark.engine import collect, parts, stopping
 from cotally.server.engines.vector import groups, place, relations
 from cotally.server.model.catalog import Table
 from cotally.server.model.plan import Plan
@@ -41,8 +40,5 @@ def measure(
             cells.createOrReplaceTempView(f"cotally_synthetic_{name}")
             held[name] = (part, f"cotally_synthetic_{name}")
         passes = compile_measurement(query, table, plan, salt)
-        found = []
-        for each in passes:
-            text, arguments = render(each.tree, each.bindings, held)
-            found.append(integers(session.sql(text, args=arguments).collect()))
+        found = [collect(session, each.tree, each.bindings, held) for each in passes]
     return place(zip(passes, found, strict=True), plan, groups(query, table))

@@ -1,0 +1,109 @@
+"""A list of questions priced together: can I afford my study, and what will not fit? Nothing is spent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from .budget import Filter
+from .explain import Explanation
+from .privacy import as_number, epsilon_of, rho_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One question of a study: its price, and the filters that could not pay for it after those before it."""
+
+    text: str
+    explanation: Explanation
+    spent: int  # pico-rho of its population, it and the fitting ones before it together
+    lacking: tuple[Filter, ...]
+
+    @property
+    def fits(self) -> bool:
+        """True when every filter can pay for it, after those before it."""
+        return not self.lacking
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "question": self.text, "fits": self.fits, "population": self.explanation.plan.population,
+            "rho": self.explanation.rho, "epsilon": self.explanation.privacy["epsilon"],
+            "cumulative_rho": rho_text(self.spent), "expected_error": self.explanation.errors,
+            "lacking": [f"{f.kind} {f.name}" for f in self.lacking],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Questions in the order asked. One that does not fit is left out, and the next may fit again."""
+
+    questions: tuple[Planned, ...]
+
+    @classmethod
+    def of(cls, quoted: Sequence[tuple[str, Explanation]]) -> "Study":
+        """Return the study of (question, quote) pairs. rho adds up, so the sum is exact."""
+        spent: dict[str, int] = {}
+        planned = []
+        for text, explanation in quoted:
+            population, price = explanation.plan.population, explanation.plan.pico_rho
+            before = spent.get(population, 0)
+            lacking = tuple(f for f in explanation.filters
+                            if f.population == population and f.left is not None and f.left < before + price)
+            after = before if lacking else before + price
+            spent[population] = after
+            planned.append(Planned(" ".join(text.split()), explanation, after, lacking))
+        return cls(tuple(planned))
+
+    @property
+    def affordable(self) -> bool:
+        """True when all of it fits."""
+        return all(each.fits for each in self.questions)
+
+    @property
+    def prices(self) -> dict[str, str]:
+        """Per population, the rho of all questions together, whether they fit or not."""
+        total: dict[str, int] = {}
+        for each in self.questions:
+            plan = each.explanation.plan
+            total[plan.population] = total.get(plan.population, 0) + plan.pico_rho
+        return {population: rho_text(price) for population, price in total.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of `cotally budget --queries`."""
+        delta = self.questions[0].explanation.delta if self.questions else None
+        return {
+            "affordable": self.affordable,
+            "populations": [
+                {"population": population, "rho": rho, "delta": float(delta or 0),
+                 "epsilon": as_number(epsilon_of(int(Decimal(rho).scaleb(12)), delta or "0"))}
+                for population, rho in self.prices.items()],
+            "questions": [each.to_dict() for each in self.questions],
+        }
+
+    def df(self) -> "pd.DataFrame":
+        """One row per question: price, running sum, whether it fits."""
+        import pandas as pd
+        return pd.DataFrame([each.to_dict() for each in self.questions])
+
+    def __repr__(self) -> str:
+        """Return one line per question, what will not fit, and the sum."""
+        lines = []
+        for number, each in enumerate(self.questions, start=1):
+            text = each.text if len(each.text) <= _SHOWN else each.text[:_SHOWN] + "…"
+            lines.append(
+                f"{'✓' if each.fits else '✗'} {number:>3}  rho {float(each.explanation.rho):.4g}  {text}"
+            )
+            if not each.fits:
+                names = ", ".join(f"{f.kind} {f.name} (rho {float(rho_text(f.left or 0)):.4g} left)"
+                                  for f in each.lacking)
+                lines.append(f"       will not fit: {names}")
+        for population, rho in self.prices.items():
+            lines.append(f"together rho {float(rho):.4g} of {population}; "
+                         + ("all of it fits" if self.affordable else "not all of it fits"))
+        return "\n".join(lines)
