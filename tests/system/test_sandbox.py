@@ -43,7 +43,7 @@ budget = { epsilon = 10 }
 data = { people = "right.csv" }
 """
 SQL = "SELECT sex, COUNT(*) AS n, AVG(age) FROM people GROUP BY sex WITH PRIVACY (epsilon = 1)"
-TOP = {"release_id", "query_fingerprint", "table", "vintage", "replayed", "departments", "missing",
+TOP = {"release_id", "query_fingerprint", "table", "vintage", "replayed", "departments", "missing", "noise",
        "confidence", "privacy", "rows"}
 PRIVACY = {"unit", "population", "mechanism", "rho", "epsilon", "delta", "assumed_honest"}
 SUFFIXES = ("", "_se", "_low", "_high", "_flag")

@@ -56,7 +56,7 @@ def measured(outcome: object, seconds: float = 0.0) -> tuple[float, object]:
     """How long a node took to give up, or to be ready, and with what."""
     service: Any = NodeService.__new__(NodeService)
     service._session = SimpleNamespace(name="north")
-    service._measuring = Seal(outcome, seconds)
+    measuring = Seal(outcome, seconds)
     service._log = SimpleNamespace(warning=lambda *a, **k: None, exception=lambda *a, **k: None)
     plan = SimpleNamespace(answer_ms=D_MS)
     decision: Any = SimpleNamespace(
@@ -64,7 +64,7 @@ def measured(outcome: object, seconds: float = 0.0) -> tuple[float, object]:
 
     async def run() -> object:
         try:
-            return await service._measured(decision, None, time.monotonic())
+            return await service._measured(measuring, decision, None, time.monotonic())
         except Refused as refused:
             return refused
 
