@@ -16,6 +16,7 @@ from cotally.client.verify.lineage import check_reached
 from cotally.client.verify.log import verify_log
 from cotally.server.audit import lineage
 from cotally.server.audit.follower import Follower
+from cotally.server.coordinator.session import Round
 from cotally.server.crypto import ceremony
 from cotally.server.crypto.keys import KeyShare
 from cotally.server.crypto.paillier import Encryptor
@@ -176,6 +177,22 @@ def test_nobody_takes_part_in_a_round_of_the_old_roster(lab: Lab) -> None:
     refreshed(lab)
     refused_as(Refusal.PLAN_MISMATCH, lambda: lab.nodes["tax"].session.decide(before, lab.now), "roster")
     refused_as(Refusal.PLAN_MISMATCH, lambda: lab.decrypt("holder-1", evidence), "roster")
+
+
+def test_who_folded_a_succession_and_lacks_its_charter_takes_part_in_nothing(lab: Lab) -> None:
+    """A coordinator that logs a rotation and keeps the charter back gets no more rounds under the old key."""
+    announced, old = lab.announce(), [node.session for node in lab.nodes.values()]
+    round_ = Round(lab.federation, announced)
+    for name in lab.nodes:
+        round_.commit(lab.commit(name, announced))
+    frozen = round_.freeze(lab.now, lab.keys["coordinator"])
+    evidence, holder = lab.play().evidence, lab.holders["holder-1"].session
+    later = lab.announce()
+    rotated(lab)
+    for session in old:
+        refused_as(Refusal.OUT_OF_ORDER, partial(session.decide, later, lab.now), "another roster in force")
+        refused_as(Refusal.OUT_OF_ORDER, partial(session.reveal, frozen), "another roster in force")
+    refused_as(Refusal.OUT_OF_ORDER, lambda: holder.examine(evidence), "another roster in force")
 
 
 # Successors that are none
@@ -386,6 +403,24 @@ def test_messages_of_another_refresh_or_of_strangers_are_refused(lab: Lab) -> No
                "one recipient key")
     with pytest.raises(Exception, match="does not belong"):
         fresh.add("holder-1", share[0])  # the share from before
+
+
+def test_a_holder_that_offers_a_useless_key_is_named(lab: Lab) -> None:
+    offers = Exchange(lab).offers
+    for useless in (bytes(32), bytes(31)):  # a point of small order, and none
+        offers[1].body.recipient_key = useless
+        resigned(lab, offers[1], "refresh-offer")
+        refused_as(Refusal.MALFORMED, lambda: refresh.deal(
+            lab.federation, "holder-1", lab.keys["holder-1"], offers), "holder-2")
+
+
+def test_a_former_offer_put_in_place_of_the_present_one_blames_no_dealer(lab: Lab) -> None:
+    """Somebody swapped a file of an attempt that was given up: signed, and for this very refresh."""
+    former, share = Exchange(lab).offers[0], shares_of(lab)[0]
+    exchange = Exchange(lab)
+    exchange.offers[0] = former
+    exchange.deals = [refresh.deal(lab.federation, n, lab.keys[n], exchange.offers) for n in HOLDERS]
+    refused_as(Refusal.REPLAYED, lambda: exchange.add("holder-1", share), "offer of holder-1")
 
 
 def test_a_holder_that_did_not_add_cannot_prove_it(lab: Lab) -> None:

@@ -186,6 +186,12 @@ class Follower:
         """Digest of the roster in force at the end of what was folded."""
         return digest("roster", self._rosters[-1])
 
+    def check_in_force(self, roster: bytes) -> None:
+        """Refuse OUT_OF_ORDER work under a *roster* that is not the one in force."""
+        if roster != self.roster:
+            raise Refused(Refusal.OUT_OF_ORDER,
+                          "the log has another roster in force than ours; its charter is owed to us")
+
     # Rounds and filters
 
     def admits(self, round_: bytes) -> bool:

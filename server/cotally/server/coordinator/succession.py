@@ -44,7 +44,7 @@ class Successions:
 
     def __init__(self, in_force: InForce, inbox: Path, board: Board, conductor: Conductor,
                  witnessing: Witnessing, audit: AuditLog, log: Log,
-                 keep: Callable[[roster_pb2.Charter], None], adopt: Callable[[], None],
+                 keep: Callable[[roster_pb2.Charter], None], adopt: Callable[[roster_pb2.Charter], None],
                  warm: Callable[[PublicKey], None]) -> None:
         self._in_force = in_force
         self._inbox = inbox
@@ -61,10 +61,11 @@ class Successions:
         self._seen: bytes | None = None  # content of the inbox that was judged
 
     def greet(self, line: Line) -> None:
-        """Tell a fresh line of the charter that it lags behind, and of the one that may come."""
-        for federation in (self._in_force.federation, self._next):
-            if federation is not None and federation.roster not in line.ready_for:
-                _offer(line, federation)
+        """Tell *line* of the charter that it lags behind; once it is ready, of the one that may come."""
+        owed = [federation for federation in (self._in_force.federation, self._next)
+                if federation is not None and federation.roster not in line.ready_for]
+        if owed:  # a second offer would end work on the first
+            _offer(line, owed[0])
 
     def ready(self, name: str, roster: bytes) -> None:
         """Note that *name* can work under *roster*."""
@@ -72,6 +73,7 @@ class Successions:
         if line is not None:
             line.ready_for.add(roster)
             self._log.event("ready_for_successor", peer=name)
+            self.greet(line)
 
     async def run(self) -> None:
         """Watch and switch, for ever."""
@@ -111,7 +113,7 @@ class Successions:
         async with self._conductor.between_rounds():
             self._since = time.monotonic()
             for line in self._board.lines():
-                _offer(line, successor)
+                self.greet(line)
             while not self._enough(successor) and time.monotonic() < self._since + PAUSE_S:
                 await asyncio.sleep(POLL_S / 10)
             await self._switch(successor)
@@ -139,7 +141,7 @@ class Successions:
         self._in_force.federation = successor
         self._board.roster = successor.roster
         self._next = None
-        self._adopt()
+        self._adopt(successor.charter)
         self._inbox.unlink(missing_ok=True)
         self._log.event("succeeded", message=f"epoch {successor.charter.roster.epoch} is in force")
         try:  # rounds go on once a quorum has folded the leaf

@@ -102,5 +102,4 @@ class KeyHolderService:
     def _work_with(self, session: KeyHolderSession) -> None:
         self._session = session
         self._shares.settle(session.federation)
-        self._shares.discard_waiting()
 

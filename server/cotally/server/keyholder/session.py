@@ -2,6 +2,7 @@
 
 Before the key share is used, all of this holds; each point is refused by its own name:
 
+- The log that we folded has put no other charter in force than the one that we work under.
 - Announcement, analyst's signature and plan (price, noise, h, minimum) equal our own calculation.
 - Every commitment is signed, of this round and plan, with its department's grant; there are enough.
 - Every member signed a reveal to the same roster, and opens its commitment with a valid proof.
@@ -69,6 +70,7 @@ class KeyHolderSession:
     def examine(self, evidence: work_pb2.Evidence) -> Examined:
         """Check a round again from its parts; nothing is written."""
         priced = check_announcement(self.federation, evidence.announcement)
+        self.follower.check_in_force(self.federation.roster)
         check_frozen(self.federation, evidence.announcement, priced, evidence.frozen)
         self._check_ledgers(evidence.frozen.body, priced)
         self._check_logged_roster(evidence.frozen)

@@ -1,31 +1,35 @@
 """Where a key holder's share lies: the one in use, and one beside it that waits for its charter.
 
-A refresh or a rotation lays the new share beside the old one, under its name and the first digits of
-what binds it to its key. When the charter of that key is in force, it takes the old one's place.
+A refresh or a rotation lays the new share beside the old one, under its name, the key's epoch and count
+of refreshes, and the first digits of what binds it to its key. When the charter of that key is in
+force, it takes the old one's place.
 """
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Final
 
 from cotally.server.crypto import plaintext_proof, sharefile, threshold
-from cotally.server.crypto.keys import KeyShare
+from cotally.server.crypto.keys import KeyShare, PublicKey
 from cotally.server.rpc.logs import Log
+from cotally.server.wire import keys as wire_keys
 from cotally.server.wire.federation import Federation
 from cotally.v1.refusals import Misconfigured
 
 POLL_S: Final = 1.0
-_DIGITS: Final = 16
+_WAITING: Final = r"\.([0-9]+)-([0-9]+)-[0-9a-f]{16}"  # epoch, refreshes, first digits of the binding
 
 
-def beside(path: Path, binding: bytes) -> Path:
-    """Where the share bound to *binding* (`wire.keys`) waits until it may take the place of *path*."""
-    return path.with_name(f"{path.name}.{binding.hex()[:_DIGITS]}")
+def beside(path: Path, public: PublicKey) -> Path:
+    """Where the share of the key *public* waits until it may take the place of *path*."""
+    digits = wire_keys.share_binding(public).hex()[:16]
+    return path.with_name(f"{path.name}.{public.epoch}-{public.refreshes}-{digits}")
 
 
-def place(path: Path, binding: bytes) -> Path:
+def place(path: Path, public: PublicKey) -> Path:
     """Where the share of that key lies now, beside or in use. Misconfigured where there is none."""
-    waiting = beside(path, binding)
+    waiting, binding = beside(path, public), wire_keys.share_binding(public)
     for candidate in (waiting, path):
         if candidate.exists() and sharefile.belongs(candidate, binding):
             return candidate
@@ -45,7 +49,7 @@ class Shares:
     def open(self, federation: Federation) -> KeyShare:
         """The share of *federation*'s key, checked against it; Misconfigured says what is wrong."""
         binding = federation.share_binding
-        share = sharefile.read(place(self._path, binding), self._passphrase, binding)
+        share = sharefile.read(place(self._path, federation.key), self._passphrase, binding)
         threshold.check_share(federation.key, share)
         plaintext_proof.warm(federation.key)
         return share
@@ -63,13 +67,16 @@ class Shares:
             await asyncio.sleep(POLL_S)
 
     def settle(self, federation: Federation) -> None:
-        """Put the share of the key in force in its place: in one step, which removes the one before."""
-        here = place(self._path, federation.share_binding)
+        """Put the share of the key in force in its place: in one step, which removes the one before.
+
+        Shares that can no longer come into force go too: keys advance in epoch, then in refreshes. The
+        share of a later key may wait already, and is the only copy.
+        """
+        here = place(self._path, federation.key)
         if here != self._path:
             here.replace(self._path)
-
-    def discard_waiting(self) -> None:
-        """Remove shares that waited for a charter that another one overtook."""
-        for other in self._path.parent.glob(f"{self._path.name}.*"):
-            if len(other.name) == len(self._path.name) + 1 + _DIGITS:
+        in_force = federation.key.epoch, federation.key.refreshes
+        for other in self._path.parent.iterdir():
+            waiting = re.fullmatch(re.escape(self._path.name) + _WAITING, other.name)
+            if waiting and (int(waiting[1]), int(waiting[2])) <= in_force:
                 other.unlink()

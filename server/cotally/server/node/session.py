@@ -11,6 +11,7 @@ Rules, each refused by name:
 - The price is spent durably before data is opened.
 - For one round we reveal to one frozen roster, for ever, and only if our own commitment is in it and
   our operator accepts how many others are: participants may have dropped out, or been dropped.
+- Neither is done under a charter that the log we folded has put out of force, whoever keeps the next from us.
 - A checkpoint is cosigned only when it extends what we have folded.
 
 No socket, no clock, no randomness: times, salts and measurements are arguments.
@@ -76,6 +77,7 @@ class NodeSession:
     def decide(self, announcement: round_pb2.SignedAnnouncement, now_ms: int) -> Decision:
         """Take part in a new round, or refuse; nothing is written or read yet."""
         priced = check_announcement(self.federation, announcement)
+        self.follower.check_in_force(self.federation.roster)
         body = announcement.body
         check_clock(body, now_ms)
         if self.name not in body.participants:
@@ -156,6 +158,7 @@ class NodeSession:
             raise Refused(Refusal.OUT_OF_ORDER, f"{self.name} has nothing to reveal in this round")
         priced = self.federation.price(record.announcement.body.envelope.body.query)
         check_frozen(self.federation, record.announcement, priced, frozen)
+        self.follower.check_in_force(self.federation.roster)
         ours = next((c for c in frozen.body.commitments if c.body.node == self.name), None)
         if ours is None or digest("commitment", ours.body) != digest("commitment", record.commitment.body):
             raise Refused(Refusal.EQUIVOCATION, f"the roster does not hold the commitment of {self.name}")

@@ -51,8 +51,9 @@ class Party:
             os.fsync(file.fileno())
         draft.replace(self.state / SUCCESSOR)
 
-    def adopt(self) -> None:
-        """The log put the stored successor in force: the next start begins with it."""
+    def adopt(self, charter: roster_pb2.Charter) -> None:
+        """The log put *charter* in force, whatever was stored since: the next start begins with it."""
+        self.keep(charter)
         (self.state / SUCCESSOR).replace(self.state / CHARTER)
 
     def in_force(self, roster: bytes) -> Federation:
@@ -66,7 +67,7 @@ class Party:
         stored = self.state / SUCCESSOR
         if stored.exists() and charter.fingerprint(stored) == roster:
             successor = charter.load(stored, self.pin)
-            self.adopt()
+            self.adopt(successor.charter)
             return successor
         return self.federation
 

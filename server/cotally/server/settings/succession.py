@@ -63,8 +63,8 @@ class Succession(Generic[Work]):
                 self._us.keep(charter)
                 self._ready = successor, await self._build(successor)
                 self._log.event("ready_for_successor", message=f"epoch {charter.roster.epoch}")
-            await say(roster)
             self.logged(self._logged)
+            await say(roster)
         except (Refused, Misconfigured) as reason:
             self._log.warning("successor_refused", message=reason.message)
         except grpc.RpcError:
@@ -77,8 +77,8 @@ class Succession(Generic[Work]):
         self._logged = roster
         if self._ready is None or self._ready[0].roster != roster:
             return
-        self._federation, work = self._ready
-        self._ready = None
-        self._us.adopt()
+        federation, work = self._ready
+        self._us.adopt(federation.charter)
         self._put_in_force(work)
-        self._log.event("succeeded", message=f"epoch {self._federation.charter.roster.epoch} is in force")
+        self._federation, self._ready = federation, None
+        self._log.event("succeeded", message=f"epoch {federation.charter.roster.epoch} is in force")

@@ -54,8 +54,11 @@ def deal(federation: Federation, holder: str, key: SigningKey,
     subshares = []
     for member in federation.members(roster_pb2.ROLE_KEY_HOLDER):
         secret = zero.at(member.share).to_bytes(_width(federation.key), "big")
-        ephemeral, sealed = sealing.seal(secret, offered[member.name].recipient_key,
-                                         _context(federation, holder, member.name))
+        try:
+            ephemeral, sealed = sealing.seal(secret, offered[member.name].recipient_key,
+                                             _context(federation, holder, member.name))
+        except Refused as refused:
+            raise Refused(refused.refusal, f"{member.name}: {refused.message}") from None
         subshares.append(refresh_pb2.SealedSubshare(holder=member.name, ephemeral=ephemeral, sealed=sealed))
     body = refresh_pb2.RefreshDealBody(
         terms=terms(federation), holder=holder, offers=answered,
@@ -67,6 +70,8 @@ def add(federation: Federation, holder: str, share: KeyShare, recipient: Recipie
         offers: Sequence[refresh_pb2.RefreshOffer],
         deals: Sequence[refresh_pb2.RefreshDeal]) -> tuple[PublicKey, KeyShare]:
     """The refreshed key and *holder*'s share of it; refuses by name whoever dealt it something wrong."""
+    if check_offers(federation, offers)[holder].recipient_key != recipient.public:
+        raise Refused(Refusal.REPLAYED, f"the offer of {holder} is not the one that it made last")
     dealt = check_deals(federation, deals, offers)
     subshares = {}
     for dealer, body in dealt.items():

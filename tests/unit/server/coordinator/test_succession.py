@@ -4,6 +4,7 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from cotally.server.coordinator.conduct import Conductor
 from cotally.server.coordinator.in_force import InForce
 from cotally.server.coordinator.succession import Successions
 from cotally.server.coordinator.witnessing import Witnessing
+from cotally.server.crypto.keys import PublicKey
 from cotally.server.rpc.logs import Log
 from cotally.server.store.database import open_database
 from cotally.server.wire import keys, succession
@@ -69,7 +71,7 @@ class World:
         self.successions = Successions(
             self.in_force, self.inbox, self.board, cast(Conductor, self.conducting),
             cast(Witnessing, self.witness), self.audit, Log("coordinator", "c", stream=self.said),
-            lambda _: self.stored.append("kept"), lambda: self.stored.append("adopted"),
+            lambda _: self.stored.append("kept"), lambda _: self.stored.append("adopted"),
             lambda _: self.stored.append("warmed"))
         self.lines = {name: self.join(name) for name in (*DEPARTMENTS, *HOLDERS)}
 
@@ -170,6 +172,36 @@ def test_it_goes_on_without_those_that_are_not_ready(world: World, monkeypatch: 
     assert offered(late) == charter
     world.ready(charter, "holder-3")
     assert world.board.connected(roster_pb2.ROLE_KEY_HOLDER) == list(HOLDERS)
+
+
+def test_who_lags_behind_is_offered_one_charter_after_the_other(world: World) -> None:
+    """A second offer ends work on the first: where the second cannot be had yet, it would end for good."""
+    second = world.successor()
+    late = world.lines["holder-3"]
+
+    async def scene() -> None:
+        world.inbox.write_bytes(second.SerializeToString())
+        await until(lambda: not late._queue.empty())
+        world.board.leave(late)
+        world.ready(second, *DEPARTMENTS, *HOLDERS[:2])
+        await until(lambda: world.switched)
+        third = succession.succeed(second, keys.to_message(later(), b"", b""))
+        world.inbox.write_bytes(third.SerializeToString())
+        await until(lambda: world.stored.count("kept") == 2)
+        back = world.join("holder-3")
+        world.successions.greet(back)
+        assert offered(back) == second and back._queue.empty()
+        world.ready(second, "holder-3")
+        assert offered(back) == third and back._queue.empty()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(switching, "check_successor", lambda _, charter: Federation(charter))
+        play(world, scene)
+
+
+def later() -> PublicKey:
+    """Another key than that of the successor."""
+    return replace(next_dealt().public, epoch=3)
 
 
 @pytest.mark.parametrize("what", ["garbage", "not approved", "of the same roster"])

@@ -30,7 +30,15 @@ def test_exponentials_beyond_all_bits_are_zero() -> None:
     assert exp_below(Fraction(10**400), 200) == 0
 
 
-@pytest.mark.parametrize("bits", [20, 64, 127])
+def test_roundings_below_the_units_do_not_reach_above_the_truth() -> None:
+    """Exponents so near 0 and log 2 that a rounding made the other way would make 1 and 1/2 of them."""
+    log_2 = sum((Fraction(1, k << k) for k in range(1, 400)), Fraction(0))  # less than 2**-400 below
+    for precision in (8, 64, 127):
+        assert exp_below(Fraction(1, 2**400), precision) == 2**precision - 1
+        assert exp_below(log_2 + Fraction(1, 2**400), precision) == 2 ** (precision - 1) - 1
+
+
+@pytest.mark.parametrize("bits", [1, 20, 64, 127])
 @pytest.mark.parametrize("law", LAWS)
 def test_sums_and_their_limit_lie_within_their_bounds(law: Law, bits: int) -> None:
     known = sum_weights(law, bits)
@@ -50,6 +58,19 @@ def test_sums_and_their_limit_lie_within_their_bounds(law: Law, bits: int) -> No
     assert (known.high - known.low) << bits + 32 < known.low
     assert 1 - ends[last][0] < Fraction(1, 2**bits) * (1 + Fraction(1, 2**100))
     assert known.error << bits + 32 < unit
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_errors_are_those_of_the_proof(law: Law) -> None:
+    """2 units of an exponential, errors added and one more by each product: tighter ones are not proved."""
+    known = sum_weights(law, 64)
+    ratio, weight, error = 2, 0, 0
+    for _ in known.sums[1:]:
+        weight += ratio + 1
+        ratio += 2 + 1 if law.square else 0
+        error += weight
+    assert known.error >= error
+    assert known.high - known.low > known.error
 
 
 @pytest.mark.parametrize("law", LAWS)

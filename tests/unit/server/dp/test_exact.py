@@ -1,6 +1,7 @@
 """Decisions agree with rational arithmetic, and nothing but the operating system's bytes feeds the noise."""
 
 import inspect
+import math
 import os
 from collections import Counter
 from fractions import Fraction
@@ -41,13 +42,25 @@ def test_acceptance_is_decided_by_the_bits_and_no_earlier(exponent: Fraction, bi
         assert below_exp(exponent, at, bits, never)
 
 
+@pytest.mark.parametrize("word", [0, 1])
+def test_acceptance_waits_for_bits_that_clear_both_bounds(word: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of exp(-d) it is known, at any precision, that it lies within a unit of 1/2; so it is asked twice."""
+    monkeypatch.setattr(exact, "exp_below", lambda exponent, precision: 2 ** (precision - 1) - 1)
+    towards, away = (bytes(8), b"\xff" * 8) if word else (b"\xff" * 8, bytes(8))
+    answers = [towards, away]
+    assert below_exp(Fraction(1), word, 1, lambda count: answers.pop(0)) is (word == 0)
+    assert not answers
+
+
 @pytest.mark.parametrize("law", [laplace(Dyadic(1, 12)), gaussian(Dyadic(1, 12)), gaussian(Dyadic(3, 9)),
                                  laplace(Dyadic(1, 40)), gaussian(Dyadic(5, 38)), laplace(Dyadic(3, 55)),
+                                 laplace(Dyadic(1, 60)), gaussian(Dyadic(1, 59)),
                                  Law(Fraction(1, 10**5), Fraction(1, 10**9))])
 def test_offsets_are_accepted_just_below_the_exact_weight(law: Law) -> None:
     """Words at the weight's leading bits, one below and one above, met with bits that say yes and no."""
     sampler = Sampler(law)
     shift, bits = sampler._shift, sampler._deciding
+    assert sampler._inversion._law.exponent(3) == law.exponent(3 << shift)
     rng = np.random.default_rng(5)
     buckets = np.repeat(rng.integers(0, 1500, 60), 4)
     offsets = np.repeat(np.append(rng.integers(0, 1 << shift, 58), [1, (1 << shift) - 1]), 4)
@@ -69,6 +82,19 @@ def test_offsets_are_accepted_just_below_the_exact_weight(law: Law) -> None:
     decided = sampler._decide(buckets, offsets, upper, lambda count: left.pop(0))
     assert decided.tolist() == expected
     assert not left
+
+
+@pytest.mark.parametrize("excess, word, following, accepted", [(1, 2**47 - 2, b"\xff", False),
+                                                               (-1, 2**47 - 1, b"\0", True)])
+def test_doubles_leave_open_what_their_roundings_could_change(
+    excess: int, word: int, following: bytes, accepted: bool
+) -> None:
+    """d = 2**-47 +- 2**-58, but 1 - d in doubles is 1 - 2**-47: U lies between that and exp(-d)."""
+    sampler = Sampler(Law(Fraction(0), Fraction(2**11 + excess, 2**58)))
+    assert (sampler._shift, sampler._deciding) == (17, 47)
+    upper = np.array([word << 17], sampler._words)
+    bucket, offset = np.array([0]), np.array([1])
+    assert sampler._decide(bucket, offset, upper, lambda count: following * count).tolist() == [accepted]
 
 
 def test_a_negative_zero_is_drawn_again() -> None:
@@ -94,8 +120,10 @@ def test_noise_beyond_its_largest_is_cut_and_does_not_wrap(monkeypatch: pytest.M
 def test_scales_reach_up_to_64_bits_and_no_further(make: type) -> None:
     drawn = exact.draw(make(Dyadic(1, 59)), 1000)
     assert int(np.abs(drawn).max()) > 2**59
+    widest = 2**40 if make is laplace else math.isqrt(2**79)  # times 2**20: scales of 2**60 and 2**59.5
+    exact.draw(make(odd_dyadic(widest, 20)), 1)
     with pytest.raises(ValueError):
-        exact.draw(make(Dyadic(1, 62)), 1)
+        exact.draw(make(odd_dyadic(widest + 1, 20)), 1)
     assert set(exact.draw(make(Dyadic(1, -12)), 100).tolist()) == {0}
 
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from cotally.server.dp import inversion
+from cotally.server.dp.bounds import Sums
 from cotally.server.dp.inversion import WORD, Inversion, RandomBytes, resolve, tabulate
 from cotally.server.dp.law import Law, gaussian, laplace
 from cotally.server.model.plan import Dyadic
@@ -63,6 +65,13 @@ def test_each_of_all_leading_words_is_decided_rightly_or_left_open(law: Law) -> 
     assert (codes == np.where(leads >> 15, ~magnitudes, magnitudes)).all()
 
 
+def test_a_threshold_at_either_edge_of_an_interval_leaves_it_open() -> None:
+    """No law here has one. Two of five leads draw more bits; those around them do not."""
+    edges = np.array([5 << 48, (8 << 48) - 1, LARGEST], np.uint64)
+    answers = script(words([4, 5, 6, 7, 8], 2), words([1 << 16, (2**48 - 2) << 16], 8))
+    assert Inversion(LAWS[0], edges).draw(5, answers).tolist() == [0, 1, 1, 1, 2]
+
+
 @pytest.mark.parametrize("negative", [0, 1])
 @pytest.mark.parametrize("law", LAWS)
 def test_words_on_a_threshold_are_decided_by_the_bits_that_follow(law: Law, negative: int) -> None:
@@ -97,6 +106,41 @@ def test_tails_reach_beyond_the_table(law: Law) -> None:
     assert deeper >= found
 
 
-def test_endless_ambiguity_is_an_error_and_not_a_bias() -> None:
+@pytest.mark.parametrize("number, following, found", [
+    (5 * 2**127 // 12 - 1, 0xFF, 0), (5 * 2**127 // 12, 0xFF, None), (3 * 2**127 // 5, 0, None),
+    (3 * 2**127 // 5 + 1, 0, 1), (2**128 // 3 - 1, 0xFF, 1), (2**128 // 3, 0xFF, None), (2**127 - 1, 0, None),
+])
+def test_a_word_that_bounds_do_not_decide_stays_open(
+    number: int, following: int, found: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that is known is that the first threshold lies in [5/12, 3/5] and the second in [2/3, 9/10]."""
+    monkeypatch.setattr(inversion, "sum_weights", lambda law, bits: Sums(8, [100, 160], [], 20, 200, 240))
+    drawn = script(words([number & (2**64 - 1)], 8), *[bytes([following] * 8)] * 63)
+    if found is None:
+        with pytest.raises(ArithmeticError):
+            resolve(LAWS[0], number >> 64, drawn)
+    else:
+        assert resolve(LAWS[0], number >> 64, drawn) == found
+
+
+@pytest.mark.parametrize("half, error, high", [(2**199 - 1, 1, 2**200), (2**199, 0, 2**200 + 1)])
+def test_a_threshold_that_bounds_do_not_decide_is_not_tabulated(
+    half: int, error: int, high: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1/2, which is a multiple of 2**-63, lies within the bounds."""
+    known = Sums(200, [half, 2**200 - 1], [], error, 2**200, high)
+    monkeypatch.setattr(inversion, "sum_weights", lambda law, bits: known)
     with pytest.raises(ArithmeticError):
-        resolve(laplace(Dyadic(1, -3)), LARGEST, lambda count: b"\xff" * count)
+        tabulate(LAWS[0])
+
+
+def test_endless_ambiguity_is_an_error_and_not_a_bias() -> None:
+    drawn: list[int] = []
+
+    def ones(count: int) -> bytes:
+        drawn.append(count)
+        return b"\xff" * count
+
+    with pytest.raises(ArithmeticError):
+        resolve(laplace(Dyadic(1, -3)), LARGEST, ones)
+    assert 8 * sum(drawn) > 3900

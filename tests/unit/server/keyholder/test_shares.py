@@ -15,7 +15,7 @@ from cotally.server.wire.federation import Federation
 from cotally.v1 import catalog_pb2, roster_pb2
 from cotally.v1.canonical import digest
 from cotally.v1.refusals import Misconfigured
-from tests.fixtures.keys import small_dealt
+from tests.fixtures.keys import deal_small, small_dealt
 
 SECRET = b"correct horse"
 
@@ -52,21 +52,36 @@ def refreshed() -> tuple[Federation, KeyShare]:
 def test_a_waiting_share_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     before, (after, share) = federation(small_dealt().public), refreshed()
     path = lay(tmp_path / "k.share", small_dealt().shares[0], before)
-    waiting = lay(beside(path, after.share_binding), share, after)
+    waiting = lay(beside(path, after.key), share, after)
     shares = Shares(path, SECRET)
     assert shares.open(before) == small_dealt().shares[0] and shares.open(after) == share
     shares.settle(before)  # a start before the switch leaves the waiting share where it is
-    assert waiting.exists() and place(path, before.share_binding) == path
-    stray = lay(beside(path, b"s" * 32), share, after)
-    keep = path.with_name("k.share.md")
+    assert waiting.exists() and place(path, before.key) == path
+    keep = path.with_name("k.share.of-a-rotation-01")
     keep.write_text("a note")
     shares.settle(after)
-    shares.discard_waiting()
-    assert sorted(tmp_path.iterdir()) == [path, keep] and not stray.exists()
+    assert sorted(tmp_path.iterdir()) == [path, keep]
     assert shares.open(after) == share
     shares.settle(after)  # again, as after a stop in between
     with pytest.raises(Misconfigured, match="another public key"):
         shares.open(before)
+
+
+def test_shares_that_were_overtaken_are_removed_and_those_of_keys_to_come_wait_on(tmp_path: Path) -> None:
+    """A holder that was away for a refresh finds the share of the rotation after it too: the only copy."""
+    before, (after, share) = federation(small_dealt().public), refreshed()
+    given_up, (rotated, later) = refreshed()[0], (deal_small(3, 2, 2).public, deal_small(3, 2, 2).shares[0])
+    path = lay(tmp_path / "k.share", small_dealt().shares[0], before)
+    for of in (after, given_up, next_one := federation(rotated)):
+        lay(beside(path, of.key), later if of is next_one else share, of)
+    shares = Shares(path, SECRET)
+    shares.settle(before)
+    others = lay(beside(tmp_path / "l.share", after.key), share, after)  # of another holder
+    shares.settle(after)
+    assert sorted(tmp_path.iterdir()) == [path, beside(path, rotated), others]
+    assert shares.open(after) == share and shares.open(next_one) == later
+    shares.settle(next_one)
+    assert sorted(tmp_path.iterdir()) == [path, others] and shares.open(next_one) == later
 
 
 def test_a_share_that_the_published_key_does_not_prove_is_refused_when_it_is_opened(tmp_path: Path) -> None:
@@ -83,9 +98,9 @@ def test_a_share_that_the_published_key_does_not_prove_is_refused_when_it_is_ope
 def test_a_missing_share_is_named_and_awaited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, (after, share) = federation(small_dealt().public), refreshed()
     with pytest.raises(Misconfigured, match="no key share here"):
-        place(tmp_path / "k.share", after.share_binding)
+        place(tmp_path / "k.share", after.key)
     path = lay(tmp_path / "k.share", small_dealt().shares[0], before)
-    with pytest.raises(Misconfigured, match=r"no k\.share\.[0-9a-f]{16} beside it"):
+    with pytest.raises(Misconfigured, match=r"no k\.share\.1-1-[0-9a-f]{16} beside it"):
         Shares(path, SECRET).open(after)
     monkeypatch.setattr("cotally.server.keyholder.shares.POLL_S", 0.01)
     said = io.StringIO()
@@ -93,7 +108,7 @@ def test_a_missing_share_is_named_and_awaited(tmp_path: Path, monkeypatch: pytes
     async def wait() -> KeyShare:
         task = asyncio.create_task(Shares(path, SECRET).awaited(after, Log("keyholder", "k", stream=said)))
         await asyncio.sleep(0.1)
-        lay(beside(path, after.share_binding), share, after)
+        lay(beside(path, after.key), share, after)
         return await task
 
     assert asyncio.run(wait()) == share
