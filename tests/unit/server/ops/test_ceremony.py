@@ -14,6 +14,7 @@ from cotally.server.crypto import ceremony as dealing
 from cotally.server.crypto import sharefile
 from cotally.server.crypto.ceremony import Dealt, check_share
 from cotally.server.crypto.signing import SigningKey
+from cotally.server.engines.source import File
 from cotally.server.ops import ceremony, enrolment, federation, grants
 from cotally.server.ops.ceremony import Arrangement, Held, hold, keep_passphrases, sandbox_arrangement
 from cotally.server.ops.spec import Spec, load_spec
@@ -139,7 +140,7 @@ def test_roles_read_their_configs(spec: Spec, held: Held, pinned: Federation) ->
     south = config.node(held.folder / "nodes" / "south" / "node.toml")
     assert dict(north.budgets) == {"residents": Fraction(10)}
     assert dict(south.budgets_rho) == {"residents": Fraction(1, 2)}
-    assert south.data == {"people": spec.file.parent / "sub" / "south.csv"}
+    assert south.data == {"people": File(spec.file.parent / "sub" / "south.csv")}
     for i in range(1, 4):
         holder = config.keyholder(held.folder / "keyholders" / f"keyholder-{i}" / "keyholder.toml")
         assert holder.passphrase_file is not None
