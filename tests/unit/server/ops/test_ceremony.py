@@ -14,8 +14,8 @@ from cotally.server.crypto import ceremony as dealing
 from cotally.server.crypto import sharefile
 from cotally.server.crypto.ceremony import Dealt
 from cotally.server.crypto.signing import SigningKey
-from cotally.server.engines.source import File
 from cotally.server.crypto.threshold import check_share
+from cotally.server.engines.source import File
 from cotally.server.ops import ceremony, enrolment, federation, grants, passphrases
 from cotally.server.ops.ceremony import Arrangement, Held, hold, keep_passphrases, sandbox_arrangement
 from cotally.server.ops.spec import Spec, load_spec
