@@ -35,8 +35,10 @@ def place(path: Path, public: PublicKey) -> Path:
             return candidate
     if not path.exists():
         raise Misconfigured(f"{path}: there is no key share here")
-    raise Misconfigured(f"{path}: the key share belongs to another public key than the roster's, and there "
-                        f"is no {waiting.name} beside it")
+    what = "the key share belongs to another public key than the roster's"
+    if public.refreshes:  # a share file does not tell the modulus of its key
+        what = f"this is an old share; it was refreshed since (refresh {public.refreshes} is in force)"
+    raise Misconfigured(f"{path}: {what}, and there is no {waiting.name} beside it")
 
 
 class Shares:

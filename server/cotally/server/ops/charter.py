@@ -127,7 +127,10 @@ def decimal_text(number: Fraction) -> str:
 def read_charter(path: Path) -> roster_pb2.Charter:
     """The charter in *path*, not yet believed."""
     try:
-        return roster_pb2.Charter.FromString(path.read_bytes())
+        charter = roster_pb2.Charter.FromString(path.read_bytes())
+        if not charter.HasField("roster"):  # an empty file is an empty message
+            raise DecodeError
+        return charter
     except OSError as reason:
         raise Misconfigured(f"{path}: cannot be read: {reason.strerror}") from None
     except DecodeError:
@@ -138,6 +141,8 @@ def read_approval(path: Path, charter: roster_pb2.Charter) -> roster_pb2.Approva
     """The approval in *path*; Misconfigured unless a department of *charter* signed its roster."""
     try:
         approval = roster_pb2.Approval.FromString(path.read_bytes())
+        if not approval.department:  # an empty file is an empty message
+            raise DecodeError
     except OSError as reason:
         raise Misconfigured(f"{path}: cannot be read: {reason.strerror}") from None
     except DecodeError:

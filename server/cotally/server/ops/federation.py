@@ -127,7 +127,9 @@ class ApproveCommand:
         _check_signer(charter, args.member, signer, args.signing_key)
         path = args.charter.parent / f"{args.member}.approval"
         path.write_bytes(approve(charter.roster, args.member, signer).SerializeToString(deterministic=True))
-        say(args.output, {"approval": str(path)}, [f"Hand {path} to the dealer."])
+        say(args.output, {"approval": str(path)}, [
+            f"Hand {path} to the coordinator's operator, for `cotally federation succeed`."
+            if charter.lineage else f"Hand {path} to the dealer."])
         return 0
 
 

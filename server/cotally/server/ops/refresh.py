@@ -8,6 +8,8 @@ an exchange folder; `refresh DIR` walks the whole way where every member's folde
 
 import argparse
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -23,10 +25,11 @@ from cotally.server.wire import refresh
 from cotally.server.wire.federation import Federation
 from cotally.v1 import refresh_pb2, roster_pb2
 from cotally.v1.canonical import digest
-from cotally.v1.refusals import Misconfigured, Refused
+from cotally.v1.refusals import Misconfigured, Refusal, Refused
 
+from . import together
 from .said import add_output, say
-from .succession import SUCCESSOR, approve_here, deliver, here, in_force, offer, read_all, replace
+from .succession import SUCCESSOR, blaming, check_folder, deliver, in_force, offer, read_all, replace
 
 _RECIPIENT: Final = "refresh.key"  # in a key holder's state folder, from its offer until it has added
 _STEPS: Final = """\
@@ -61,19 +64,34 @@ class RefreshCommand:
 
     def run(self, args: argparse.Namespace) -> int:
         """All steps in all members' names."""
-        coordinator, holders = here(args.dir)
-        with tempfile.TemporaryDirectory() as folder:
-            exchange = Path(folder)
-            for step in (write_offer, write_deal, add):
-                for holder in holders:
-                    step(holder, exchange)
-            charter = gather(holders[0].common, exchange)
-        place_ = deliver(config.coordinator(coordinator).common, approve_here(args.dir, charter))
+        members = together.load(args.dir)
+        for common in (holder.common for holder in members.holders):
+            before = in_force(common)
+            if before.roster != members.federation.roster:
+                raise Misconfigured(f"{common.path}: {common.name} works under epoch "
+                                    f"{before.charter.roster.epoch} yet; run it, so that it catches up")
+        place_ = members.coordinator.path.parent / SUCCESSOR
+        with together.all_or_nothing([holder.share for holder in members.holders], place_):
+            charter = members.approve(_exchanged(args.dir, members))
+            deliver(members.coordinator, charter)
+        switched, outlook = together.await_switch(members.coordinator, charter)
         say(args.output, {"successor": str(place_), "epoch": charter.roster.epoch,
-                          "refreshes": charter.public_key.refreshes}, [
-            f"Every key share is refreshed ({charter.public_key.refreshes} by now). The running coordinator "
-            f"switches to {place_} as soon as its members are ready."])
+                          "refreshes": charter.public_key.refreshes, "in_force": switched}, [
+            f"Every key share is refreshed ({charter.public_key.refreshes} by now). {outlook}"])
         return 0
+
+
+def _exchanged(root: Path, members: together.Together) -> roster_pb2.Charter:
+    """The unapproved successor, after all steps of all key holders."""
+    with tempfile.TemporaryDirectory() as folder, blaming(root):
+        exchange = Path(folder)
+        for holder in members.holders:
+            write_offer(holder, exchange)
+        for holder in members.holders:
+            write_deal(holder, exchange)
+        for holder in members.holders:
+            add(holder, exchange, members.passphrases[holder.common.name])
+        return gather(members.holders[0].common, exchange)
 
 
 class _HolderStep:
@@ -92,7 +110,10 @@ class _HolderStep:
 
     def run(self, args: argparse.Namespace) -> int:
         """Do it; say what was written."""
-        written = self.step(config.keyholder(args.config), args.exchange)
+        settings = config.keyholder(args.config)
+        check_folder(args.exchange)
+        with blaming(args.exchange), _naming_new_offers(args.exchange):
+            written = self.step(settings, args.exchange)
         say(args.output, {"written": str(written)}, [f"Pass {written} on to all key holders."])
         return 0
 
@@ -135,7 +156,7 @@ class AddCommand(_HolderStep):
 
     def step(self, settings: KeyHolderConfig, exchange: Path) -> Path:
         """`add`."""
-        return add(settings, exchange)
+        return add(settings, exchange, passphrase(settings))
 
 
 class GatherCommand:
@@ -154,7 +175,8 @@ class GatherCommand:
 
     def run(self, args: argparse.Namespace) -> int:
         """Gather; print the fingerprint to tell to the departments."""
-        charter = gather(config.keyholder(args.config).common, args.exchange)
+        with blaming(args.exchange), _naming_new_offers(args.exchange):
+            charter = gather(config.keyholder(args.config).common, args.exchange)
         roster = digest("roster", charter.roster).hex()
         say(args.output, {"successor": str(args.exchange / SUCCESSOR), "epoch": charter.roster.epoch,
                           "roster": roster}, [
@@ -177,29 +199,23 @@ def write_offer(settings: KeyHolderConfig, exchange: Path) -> Path:
 def write_deal(settings: KeyHolderConfig, exchange: Path) -> Path:
     """Answer everybody's offers with a sharing of zero."""
     federation, signer = _standing(settings)
-    try:
-        dealt = refresh.deal(federation, settings.common.name, signer, _offers(exchange))
-    except Refused as reason:
-        raise Misconfigured(f"{exchange}: {reason.message}") from None
+    dealt = refresh.deal(federation, settings.common.name, signer, _offers(exchange))
     return _write(exchange, settings, "refresh-deal", dealt)
 
 
-def add(settings: KeyHolderConfig, exchange: Path) -> Path:
+def add(settings: KeyHolderConfig, exchange: Path, secret: bytes) -> Path:
     """Add everybody's deals to the share; lay the new one beside it, and write the proof."""
     federation, signer = _standing(settings)
-    name, secret = settings.common.name, passphrase(settings)
+    name = settings.common.name
     private = settings.common.state / _RECIPIENT
     if not private.exists():
         raise Misconfigured(f"{private} is missing: {name} made no offer here, or has added already")
-    share = sharefile.read(place(settings.share, federation.share_binding), secret, federation.share_binding)
+    share = sharefile.read(place(settings.share, federation.key), secret, federation.share_binding)
     deals = _deals(exchange)
-    try:
-        public, refreshed = refresh.add(federation, name, share, RecipientKey.load(private),
-                                        _offers(exchange), deals)
-    except Refused as reason:
-        raise Misconfigured(f"{exchange}: {reason.message}") from None
+    public, refreshed = refresh.add(federation, name, share, RecipientKey.load(private),
+                                    _offers(exchange), deals)
     binding = wire_keys.share_binding(public)
-    sharefile.write(beside(settings.share, binding), refreshed, binding, secret)
+    sharefile.write(beside(settings.share, public), refreshed, binding, secret)
     written = _write(exchange, settings, "refresh-proof",
                      refresh.prove(federation, name, signer, public, refreshed, deals))
     private.unlink()
@@ -210,11 +226,23 @@ def gather(common: Common, exchange: Path) -> roster_pb2.Charter:
     """Check all proofs and write the successor into *exchange*."""
     federation = in_force(common)
     proofs = read_all(sorted(exchange.glob("*.refresh-proof")), refresh_pb2.RefreshProof)
-    try:
-        key = refresh.gather(federation, _offers(exchange), _deals(exchange), proofs)
-    except Refused as reason:
-        raise Misconfigured(f"{exchange}: {reason.message}") from None
+    key = refresh.gather(federation, _offers(exchange), _deals(exchange), proofs)
     return offer(exchange, federation, key)
+
+
+@contextmanager
+def _naming_new_offers(exchange: Path) -> Iterator[None]:
+    """Where messages do not belong together, name the offers that are newer than a deal."""
+    try:
+        yield
+    except Refused as reason:
+        dealt = [path.stat().st_mtime_ns for path in exchange.glob("*.refresh-deal")]
+        late = [path.stem for path in sorted(exchange.glob("*.refresh-offer"))
+                if dealt and path.stat().st_mtime_ns > min(dealt)]
+        if reason.refusal is not Refusal.EQUIVOCATION or not late:
+            raise
+        raise Refused(reason.refusal, f"{reason.message}; the offer of {', '.join(late)} has changed since; "
+                                      "everybody deals anew") from None
 
 
 def _standing(settings: KeyHolderConfig) -> tuple[Federation, SigningKey]:

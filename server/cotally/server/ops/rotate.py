@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from cotally.server.crypto import ceremony, sharefile
-from cotally.server.keyholder.main import passphrase
+from cotally.server.crypto.keys import PublicKey
 from cotally.server.keyholder.shares import beside
 from cotally.server.settings import config
 from cotally.server.wire import keys as wire_keys
@@ -20,19 +20,20 @@ from cotally.v1 import roster_pb2
 from cotally.v1.canonical import digest
 from cotally.v1.refusals import Misconfigured
 
-from . import passphrases
+from . import folders, passphrases, together
 from .said import add_output, say
-from .succession import SUCCESSOR, approve_here, deliver, here, in_force, offer
+from .succession import SUCCESSOR, check_folder, deliver, in_force, offer
 
 Progress = Callable[[str], None]
-Place = Callable[[str, bytes], Path]  # of a key holder's new share, by name and binding
+Place = Callable[[str, PublicKey], Path]  # of a key holder's new share, by name and key
 _STEPS: Final = """\
 In a federation of several organisations the dealer runs this away from the coordinator, as at the founding:
 
     cotally federation rotate-deal node.toml EXCHANGE --passphrase-file passphrases
 
-Every key holder gets its keyholder-N.share.* from EXCHANGE and lays it beside its old share; every department
-approves EXCHANGE/successor.bin; the coordinator's operator finishes it:
+GIVE EACH KEY HOLDER ONLY ITS OWN FILE, EXCHANGE/for-keyholder-N/keyholder-N.share.*, and nobody else: whoever
+has t of them and guesses their passphrases has the key. The holder lays it beside its old share. Everybody
+gets EXCHANGE/successor.bin; every department approves it, and the coordinator's operator finishes it:
 
     cotally federation approve EXCHANGE/successor.bin --name tax --signing-key tax-signing.key --roster HEX
     cotally federation succeed coordinator.toml EXCHANGE"""
@@ -55,16 +56,17 @@ class RotateCommand:
 
     def run(self, args: argparse.Namespace) -> int:
         """Deal, approve in all departments' names, deliver."""
-        coordinator, holders = here(args.dir)
-        by_name = {holder.common.name: holder for holder in holders}
-        federation = in_force(config.coordinator(coordinator).common)
-        key = deal(federation, {name: passphrase(holder) for name, holder in by_name.items()},
-                   lambda name, binding: beside(by_name[name].share, binding), _progress)
-        charter = approve_here(args.dir, succession.succeed(federation.charter, key))
-        place = deliver(config.coordinator(coordinator).common, charter)
-        say(args.output, {"successor": str(place), "epoch": charter.roster.epoch, "key_epoch": key.epoch}, [
-            f"Key epoch {key.epoch} is dealt; the coordinator switches to {place} as soon as its members are "
-            "ready."])
+        members = together.load(args.dir)
+        shares = {holder.common.name: holder.share for holder in members.holders}
+        place = members.coordinator.path.parent / SUCCESSOR
+        with together.all_or_nothing(list(shares.values()), place):
+            key = deal(members.federation, members.passphrases,
+                       lambda name, public: beside(shares[name], public), _progress)
+            charter = members.approve(succession.succeed(members.federation.charter, key))
+            deliver(members.coordinator, charter)
+        switched, outlook = together.await_switch(members.coordinator, charter)
+        say(args.output, {"successor": str(place), "epoch": charter.roster.epoch, "key_epoch": key.epoch,
+                          "in_force": switched}, [f"Key epoch {key.epoch} is dealt. {outlook}"])
         return 0
 
 
@@ -88,16 +90,27 @@ class RotateDealCommand:
     def run(self, args: argparse.Namespace) -> int:
         """Deal into the exchange; print the fingerprint to tell to the departments."""
         federation = in_force(config.node(args.config).common)
+        check_folder(args.exchange)
+        if (args.exchange / SUCCESSOR).exists():
+            raise Misconfigured(f"{args.exchange / SUCCESSOR} is there already; take a folder of its own for "
+                                "each rotation")
         names = holders_in_order(federation)
         secrets = passphrases.read(args.passphrase_file, names)
-        key = deal(federation, dict(zip(names, secrets, strict=True)),
-                   lambda name, binding: beside(args.exchange / f"{name}.share", binding), _progress)
-        charter = offer(args.exchange, federation, key)
+        shares = {name: args.exchange / f"for-{name}" / f"{name}.share" for name in names}
+        with together.all_or_nothing(list(shares.values()), args.exchange / SUCCESSOR):
+            for share in shares.values():
+                if not share.parent.is_dir():
+                    folders.make_folder(share.parent)
+            key = deal(federation, dict(zip(names, secrets, strict=True)),
+                       lambda name, public: beside(shares[name], public), _progress)
+            charter = offer(args.exchange, federation, key)
         roster = digest("roster", charter.roster).hex()
         say(args.output, {"successor": str(args.exchange / SUCCESSOR), "epoch": charter.roster.epoch,
                           "key_epoch": key.epoch, "roster": roster}, [
             f"Every department approves {args.exchange / SUCCESSOR}, whose fingerprint is {roster}",
-            "Every key holder lays its own new share beside its old one."])
+            "GIVE EACH KEY HOLDER ONLY ITS OWN FILE, and pass on to everybody else only the successor:",
+            *(f"  {name}: {args.exchange / f'for-{name}'}" for name in names),
+            "Each lays it beside its old share. Then wipe this machine."])
         return 0
 
 
@@ -113,10 +126,7 @@ def deal(federation: Federation, secrets: dict[str, bytes], place: Place,
     dealt = ceremony.deal(old.bits, old.key_holders, old.threshold, old.epoch + 1, progress)
     binding = wire_keys.share_binding(dealt.public)
     for name, share in zip(holders_in_order(federation), dealt.shares, strict=True):
-        path = place(name, binding)
-        if not path.parent.is_dir():
-            raise Misconfigured(f"{path.parent}: there is no such folder")
-        sharefile.write(path, share, binding, secrets[name])
+        sharefile.write(place(name, dealt.public), share, binding, secrets[name])
     return wire_keys.to_message(dealt.public, dealt.wellformed, dealt.trial)
 
 

@@ -1,28 +1,27 @@
 """What refresh and rotation have in common: the charter in force, approvals, and the successor's delivery.
 
-Files travel in one folder, the *exchange*, that the members pass around or copy to each other: nothing
-in it is secret, and everything in it is signed or sealed.
+Files travel in one folder, the *exchange*, that the members pass around or copy to each other. Everything in
+it is signed or sealed, and nobody but its holder gets a share that a dealer sealed into it.
 """
 
 import argparse
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
-from cotally.server.crypto.signing import SigningKey
 from cotally.server.settings import config, party
-from cotally.server.settings.config import Common, KeyHolderConfig
+from cotally.server.settings.config import Common
 from cotally.server.wire import succession
 from cotally.server.wire.federation import Federation
-from cotally.v1 import roster_pb2
+from cotally.v1 import refresh_pb2, roster_pb2
 from cotally.v1.canonical import digest
 from cotally.v1.refusals import Misconfigured, Refused
 
-from . import folders
-from .charter import approve, missing_approvals, read_approval, read_charter, with_approvals
+from .charter import missing_approvals, read_approval, read_charter, with_approvals
 from .said import add_output, say
 
 SUCCESSOR: Final = party.SUCCESSOR
@@ -55,10 +54,12 @@ def deliver(coordinator: Common, charter: roster_pb2.Charter) -> Path:
     place = coordinator.path.parent / SUCCESSOR
     if place.exists():
         raise Misconfigured(f"{place}: another succession is under way; is the coordinator running?")
-    try:
+    roster, before = charter.roster, federation.charter.roster
+    if roster.previous != federation.roster and roster != before:
+        raise Misconfigured(f"{coordinator.path}: the successor of epoch {roster.epoch} follows epoch "
+                            f"{roster.epoch - 1}; epoch {before.epoch} is in force here; start anew")
+    with blaming(coordinator.path):
         succession.check_successor(federation, charter)
-    except Refused as reason:
-        raise Misconfigured(f"{coordinator.path}: {reason.message}") from None
     replace(place, charter.SerializeToString(deterministic=True))
     return place
 
@@ -68,6 +69,21 @@ def check_none_under_way(coordinator: Path) -> None:
     if (coordinator.parent / SUCCESSOR).exists():
         raise Misconfigured(f"{coordinator.parent / SUCCESSOR}: another succession is under way; it ends "
                             "when the coordinator runs and its members are ready")
+
+
+def check_folder(exchange: Path) -> None:
+    """Raise Misconfigured unless *exchange* is a folder."""
+    if not exchange.is_dir():
+        raise Misconfigured(f"{exchange}: there is no such folder; make it first")
+
+
+@contextmanager
+def blaming(place: Path) -> Iterator[None]:
+    """Turn what the block refuses into a Misconfigured that names *place*."""
+    try:
+        yield
+    except Refused as reason:
+        raise Misconfigured(f"{place}: {reason.message}") from None
 
 
 class SucceedCommand:
@@ -115,36 +131,7 @@ def replace(path: Path, data: bytes) -> None:
         raise Misconfigured(f"{path} cannot be written: {reason.strerror}") from None
 
 
-# A federation whose folders all lie on this machine
-
-
-def configs(root: Path, role: str) -> list[Path]:
-    """The configurations of every member in *role* under a federation's folder, by name."""
-    pattern = {"coordinator": "coordinator", "node": "nodes/*", "keyholder": "keyholders/*"}[role]
-    found = sorted(root.glob(f"{pattern}/{folders.CONFIG[role]}"))
-    if not found:
-        raise Misconfigured(f"{root}: there is no {pattern}/{folders.CONFIG[role]} here; name a folder that "
-                            "`cotally federation init` or `cotally sandbox --dir` filled")
-    return found
-
-
-def here(root: Path) -> tuple[Path, list[KeyHolderConfig]]:
-    """The coordinator's configuration and every key holder's, where none of them is being succeeded."""
-    coordinator = configs(root, "coordinator")[0]
-    check_none_under_way(coordinator)
-    return coordinator, [config.keyholder(path) for path in configs(root, "keyholder")]
-
-
-def approve_here(root: Path, charter: roster_pb2.Charter) -> roster_pb2.Charter:
-    """*charter* with the approval of every department whose folder lies under *root*."""
-    approvals = []
-    for path in configs(root, "node"):
-        common = config.node(path).common
-        approvals.append(approve(charter.roster, common.name, SigningKey.load(common.signing_key)))
-    return with_approvals(charter, approvals)
-
-
-Read = TypeVar("Read", bound=Message)
+Read = TypeVar("Read", refresh_pb2.RefreshOffer, refresh_pb2.RefreshDeal, refresh_pb2.RefreshProof)
 
 
 def read_all(paths: Iterable[Path], kind: type[Read]) -> list[Read]:
@@ -152,7 +139,10 @@ def read_all(paths: Iterable[Path], kind: type[Read]) -> list[Read]:
     found = []
     for path in paths:
         try:
-            found.append(kind.FromString(path.read_bytes()))
+            message = kind.FromString(path.read_bytes())
+            if not message.HasField("body"):  # an empty file is an empty message
+                raise DecodeError
+            found.append(message)
         except OSError as reason:
             raise Misconfigured(f"{path}: cannot be read: {reason.strerror}") from None
         except DecodeError:

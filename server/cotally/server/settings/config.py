@@ -12,6 +12,7 @@ from cotally.server.dp.noise import Noise
 from cotally.server.engines.source import Source, parse, spelling
 from cotally.v1.refusals import Misconfigured
 
+_OWN = {"listen": "coordinator.toml", "share": "keyholder.toml", "grants": "node.toml"}
 _COMMON = ("name", "roster", "charter", "ca", "certificate", "key", "signing_key", "state")
 
 
@@ -89,6 +90,12 @@ class _File:
             raise Misconfigured(f"{self.path}: {key} must be a section [{key}]")
         return value
 
+    def expect(self, own: str) -> None:
+        """Refuse another role's file by name; *own* is a key that only this role's has."""
+        for key, name in _OWN.items():
+            if own not in self.values and key in self.values:
+                raise Misconfigured(f"{self.path}: this is a {name}; a {_OWN[own]} is expected here")
+
     def common(self) -> Common:
         name, roster = self.text("name"), self.text("roster")
         try:
@@ -107,6 +114,7 @@ class _File:
 def coordinator(path: Path) -> CoordinatorConfig:
     """Read coordinator.toml."""
     file = _File(path.absolute())
+    file.expect("listen")
     config = CoordinatorConfig(file.common(), file.text("listen"))
     file.done()
     return config
@@ -115,6 +123,7 @@ def coordinator(path: Path) -> CoordinatorConfig:
 def keyholder(path: Path) -> KeyHolderConfig:
     """Read keyholder.toml."""
     file = _File(path.absolute())
+    file.expect("share")
     common, address, share = file.common(), file.text("coordinator"), file.file("share")
     passphrase = file.file("passphrase_file") if "passphrase_file" in file.values else None
     file.done()
@@ -124,6 +133,7 @@ def keyholder(path: Path) -> KeyHolderConfig:
 def node(path: Path) -> NodeConfig:
     """Read node.toml."""
     file = _File(path.absolute())
+    file.expect("grants")
     common, address, grants = file.common(), file.text("coordinator"), file.file("grants")
     data = {table: _source(file, table, value) for table, value in file.table("data").items()}
     epsilons: dict[str, Fraction] = {}

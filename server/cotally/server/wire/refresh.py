@@ -150,7 +150,8 @@ def _everybody(federation: Federation, messages: Sequence[tuple[Body, bytes]], w
         member = federation.member(body.holder, roster_pb2.ROLE_KEY_HOLDER)
         check_signature(member, f"refresh-{what}", body, signature)
         if body.terms != due:
-            raise Refused(Refusal.REPLAYED, f"the {what} of {body.holder} is for another refresh")
+            raise Refused(Refusal.REPLAYED, f"the {what} of {body.holder} is for another refresh: start anew "
+                          "with refresh-offer in an empty folder")
         if body.holder in found:
             raise Refused(Refusal.EQUIVOCATION, f"there are two {what}s of {body.holder}")
         found[body.holder] = body

@@ -100,7 +100,7 @@ def test_a_missing_share_is_named_and_awaited(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(Misconfigured, match="no key share here"):
         place(tmp_path / "k.share", after.key)
     path = lay(tmp_path / "k.share", small_dealt().shares[0], before)
-    with pytest.raises(Misconfigured, match=r"no k\.share\.1-1-[0-9a-f]{16} beside it"):
+    with pytest.raises(Misconfigured, match=r"refreshed since .* no k\.share\.1-1-[0-9a-f]{16} beside it"):
         Shares(path, SECRET).open(after)
     monkeypatch.setattr("cotally.server.keyholder.shares.POLL_S", 0.01)
     said = io.StringIO()

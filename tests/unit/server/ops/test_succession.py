@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +13,7 @@ import pytest
 from cotally.server.crypto import ceremony as dealing
 from cotally.server.crypto import sharefile
 from cotally.server.keyholder.shares import Shares
-from cotally.server.ops import reach, succession
+from cotally.server.ops import reach, succession, together
 from cotally.server.ops.ceremony import hold, keep_passphrases, sandbox_arrangement
 from cotally.server.ops.federation import ApproveCommand
 from cotally.server.ops.refresh import AddCommand, DealCommand, GatherCommand, OfferCommand, RefreshCommand
@@ -176,11 +177,19 @@ def test_a_dealer_rotates_for_organisations_apart(
     typed(RotateDealCommand(), root / "nodes/left/node.toml", exchange, "--passphrase-file", secrets)
     told = json.loads(capsys.readouterr().out)
     assert told["key_epoch"] == 2
-    assert sorted(p.name.rpartition(".")[0] for p in exchange.glob("*.share.*")) == [
-        f"keyholder-{i}.share" for i in (1, 2, 3)]
+    for i in (1, 2, 3):  # each holder's in a folder of its own
+        (share,) = (exchange / f"for-keyholder-{i}").iterdir()
+        assert share.name.startswith(f"keyholder-{i}.share.2-0-")
+    assert not list(exchange.glob("*.share*"))
+    with pytest.raises(Misconfigured, match="is there already"):
+        typed(RotateDealCommand(), root / "nodes/left/node.toml", exchange, "--passphrase-file", secrets)
     for name in ("left", "right"):
-        typed(ApproveCommand(), exchange / "successor.bin", "--name", name, "--roster", told["roster"],
-              "--signing-key", root / "nodes" / name / f"{name}-signing.key")
+        parser = argparse.ArgumentParser()
+        ApproveCommand().configure(parser)
+        ApproveCommand().run(parser.parse_args([
+            str(exchange / "successor.bin"), "--name", name, "--roster", told["roster"],
+            "--signing-key", str(root / "nodes" / name / f"{name}-signing.key")]))
+        assert "to the coordinator's operator" in capsys.readouterr().out
     typed(succession.SucceedCommand(), root / "coordinator" / "coordinator.toml", exchange)
     assert delivered(root).public_key.epoch == 2
 
@@ -223,3 +232,90 @@ def test_the_doctor_follows_the_chain_from_a_pin(root: Path) -> None:
 def test_a_folder_without_a_federation_is_named(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="federation init"):
         typed(RefreshCommand(), tmp_path)
+
+
+def laid(root: Path) -> list[str]:
+    return sorted(path.name for path in root.glob("keyholders/*/*.share*"))
+
+
+@pytest.mark.parametrize("command", [RefreshCommand(), RotateCommand()])
+def test_a_missing_member_is_named_before_anything_is_computed(root: Path, command: Typed) -> None:
+    for gone in ("keyholders/keyholder-2", "nodes/right"):
+        (root / gone).rename(root / "away")
+        with patch.object(dealing, "deal", side_effect=AssertionError), \
+                pytest.raises(Misconfigured, match=f"^{root / gone} is missing"):
+            typed(command, root)
+        (root / "away").rename(root / gone)
+    secret = config.keyholder(holder(root, 3)).passphrase_file
+    assert secret is not None
+    secret.write_bytes(b"not this one")
+    with pytest.raises(Misconfigured, match=r"keyholder-3\.share: the passphrase"):
+        typed(command, root)
+    assert laid(root) == [f"keyholder-{i}.share" for i in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("command", [RefreshCommand(), RotateCommand()])
+@pytest.mark.parametrize("reason", [KeyboardInterrupt(), Misconfigured("the disk is full"), OSError("disk")])
+def test_what_fails_midway_leaves_nothing_behind(
+        root: Path, command: Typed, reason: BaseException, capsys: pytest.CaptureFixture[str]) -> None:
+    seen = []
+
+    def fail(*_: object) -> None:
+        seen.append(laid(root))
+        raise reason
+
+    with patch(f"{command.__module__}.deliver", fail), pytest.raises(type(reason)) as raised:
+        typed(command, root)
+    assert len(seen[0]) == 6 and laid(root) == [f"keyholder-{i}.share" for i in (1, 2, 3)]
+    assert together.UNCHANGED in f"{raised.value} {capsys.readouterr().err}"
+    assert typed(command, root) == 0
+
+
+def test_a_running_coordinator_is_waited_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(together, "WAIT_S", 0.5)
+    common = config.coordinator(root / "coordinator/coordinator.toml").common
+    now = party.federation(common).charter
+    assert together.await_switch(common, now) == (
+        False, "No coordinator runs here: epoch 1 takes effect when the coordinator starts.")
+    us = party.load(common, roster_pb2.ROLE_COORDINATOR)
+    try:
+        assert together.await_switch(common, now) == (True, "Epoch 1 is in force.")
+        later = roster_pb2.Charter.FromString(now.SerializeToString())
+        later.roster.epoch = 2
+        assert "not in force after" in together.await_switch(common, later)[1]
+    finally:
+        os.close(us.lock)
+
+
+def test_messages_name_what_is_wrong(root: Path, tmp_path: Path) -> None:
+    exchange = tmp_path / "exchange"
+    with pytest.raises(Misconfigured, match="no such folder"):
+        typed(OfferCommand(), holder(root, 1), exchange)
+    exchange.mkdir()
+    with pytest.raises(Misconfigured, match=r"this is a node\.toml; a keyholder\.toml is expected"):
+        typed(OfferCommand(), root / "nodes/left/node.toml", exchange)
+    for number in (1, 2, 3):
+        typed(OfferCommand(), holder(root, number), exchange)
+    typed(DealCommand(), holder(root, 1), exchange)
+    typed(DealCommand(), holder(root, 2), exchange)
+    typed(OfferCommand(), holder(root, 3), exchange)
+    typed(DealCommand(), holder(root, 3), exchange)
+    with pytest.raises(Misconfigured, match="the offer of keyholder-3 has changed since"):
+        typed(AddCommand(), holder(root, 1), exchange)
+    (exchange / "keyholder-2.refresh-offer").write_bytes(b"")
+    with pytest.raises(Misconfigured, match=r"keyholder-2\.refresh-offer: this is not"):
+        typed(DealCommand(), holder(root, 1), exchange)
+    (exchange / "successor.bin").write_bytes(b"")
+    with pytest.raises(Misconfigured, match=r"successor\.bin: this is not a charter"):
+        typed(succession.SucceedCommand(), root / "coordinator/coordinator.toml", exchange)
+
+
+def test_a_stale_successor_says_which_epoch_it_follows(root: Path) -> None:
+    typed(RefreshCommand(), root)
+    stale = delivered(root)
+    put_in_force(root, stale)
+    typed(RefreshCommand(), root)
+    common = config.coordinator(root / "coordinator/coordinator.toml").common
+    put_in_force(root, delivered(root))
+    with pytest.raises(Misconfigured, match="follows epoch 1; epoch 3 is in force here; start anew"):
+        succession.deliver(common, stale)
