@@ -48,8 +48,8 @@ test-spark: .venv/.spark .venv-stubs/.made  ## the tests that need pyspark (450 
 bench: .venv/.bench  ## timings against other implementations, also in build/bench (SUITES=crypto BACKEND=gmpy2)
 	@mkdir -p build/bench
 	@broken=0; for suite in $(SUITES); do out=build/bench/$$suite$(BACKEND:%=-%); \
-		$(BIN)/cotally bench $$suite -o json $(BACKEND:%=--backend %) --plot $$out.png | tee $$out.jsonl \
-			|| broken=1; done; exit $$broken
+		$(BIN)/cotally bench $$suite -o json $(BACKEND:%=--backend %) --plot $$out.png | tee $$out.partial \
+			|| { [ $$? -ne 130 ] || exit 130; broken=1; }; mv $$out.partial $$out.jsonl; done; exit $$broken
 
 lock:  ## resolve requirements/*.txt again from pyproject.toml (needs uv on the PATH)
 	uv pip compile pyproject.toml --extra all --extra interop --group dev $(LOCK) --upgrade \

@@ -86,7 +86,9 @@ def _measure(args: argparse.Namespace, output: str) -> tuple[Run, int]:
         chosen = backend.name()
         rows = _rows(args, status)
     except Misconfigured as error:
-        chosen, rows = args.backend or os.environ[backend.VARIABLE], iter(missing(args.suite, error.message))
+        if not args.backend:  # a variable that names nothing is a mistake
+            raise
+        chosen, rows = args.backend, iter(missing(args.suite, error.message))
     shown = []
     for row in rows:
         shown.append(row)

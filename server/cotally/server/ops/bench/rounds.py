@@ -48,13 +48,18 @@ def percentile(values: Sequence[float], percent: int) -> float:
 def sum_up(measured: Measured, kinds: Mapping[str, str]) -> list[Row]:
     """The rows of the suite; *kinds* gives each party's role ("node", "keyholder", "coordinator", "analyst").
 
-    Rounds that some department missed are not in the timings; they are counted.
+    Rounds that some department missed are not in the timings; they are counted. Where they are
+    more than half, the others were the lucky ones, and there are no timings.
     """
     counts = [Row(row="federation_rounds", count=len(measured.rounds)),
               Row(row="federation_rounds_incomplete", count=len(measured.refused))]
     if not measured.rounds:
         why = measured.refused[-1] if measured.refused else "no round was measured"
         return [*missing(SUITE, f"no round was whole; the last one: {why}"), *counts]
+    if len(measured.rounds) < len(measured.refused):
+        tried = len(measured.rounds) + len(measured.refused)
+        return [*missing(SUITE, f"only {len(measured.rounds)} of {tried} rounds were whole: the machine is "
+                                "too busy for the departments to answer in time"), *counts]
     seconds = [said["seconds"] for said in measured.rounds]
     return [
         Row(row="federation_p50", seconds=median(seconds), low=min(seconds), high=max(seconds),

@@ -85,6 +85,12 @@ def test_a_back_end_that_does_not_work_here_leaves_every_row_missing(
     assert os.environ["COTALLY_BACKEND"] == "ifma"
 
 
+def test_a_variable_that_names_no_back_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COTALLY_BACKEND", "nonsense")
+    with pytest.raises(Misconfigured, match="nonsense"):
+        run("noise", "-o", "json")
+
+
 def test_an_earlier_run_is_shown_without_measuring(
     tmp_path: Path, capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -63,6 +63,13 @@ def test_without_a_whole_round_nothing_is_claimed() -> None:
     assert rows["federation_bytes"].missing
 
 
+def test_the_lucky_few_are_not_timed() -> None:
+    missed = {"refused": "released without south"}
+    rows = measured(a_round(1.0), missed, missed, MEMORY)
+    assert "only 1 of 3 rounds" in str(rows["federation_p50"].missing)
+    assert rows["federation_rounds_incomplete"].count == 2
+
+
 @pytest.mark.parametrize("moved", [None, 0])
 def test_bytes_that_nobody_counted_are_missing(moved: int | None) -> None:
     assert measured(a_round(1.0, moved), MEMORY)["federation_bytes"].missing
