@@ -178,7 +178,7 @@ def test_planted_faults_are_found_in_every_decoder(
 ) -> None:
     table: Table = {}
     question = next(each for each in ON_MADE_UP if name in each.names)
-    question = replace(question, rho=str(3 * float(question.rho)))  # so that hardly any interval is a whole line
+    question = replace(question, rho=str(3 * float(question.rho)))  # hardly any interval is a whole line
     released(table, federations["made up"], question, ENOUGH // 2, wrong, np.random.default_rng(SEED))
     assert any(f"name={name!r}" in fault for fault in faults(table)), f"seed {SEED}"
 
