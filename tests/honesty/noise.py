@@ -1,14 +1,15 @@
 """The departments' noise, replayable: the seed is known here and to nobody else.
 
-Production draws from the operating system's random bytes and takes no other source.
+It is production's exact sampler, which takes random bytes from whoever calls it. Production's one call, in
+`exact.draw`, hands it the operating system's and has no parameter for others (`test_noise`).
 """
 
-import math
 import os
 from typing import Final
 
 import numpy as np
 
+from cotally.server.dp import exact, law
 from cotally.server.model.plan import Block, Plan
 from cotally.server.model.query import Mechanism
 
@@ -29,8 +30,5 @@ def _vectors(plan: Plan, draws: int, source: np.random.Generator) -> np.ndarray:
 
 def share(block: Block, mechanism: Mechanism, count: int, source: np.random.Generator) -> np.ndarray:
     """*count* draws of one department's noise on a coordinate of *block*, in refined integers."""
-    scale = float(block.scale.fraction())
-    if mechanism is Mechanism.GAUSSIAN:
-        return np.rint(source.normal(0, scale, count)).astype(np.int64)
-    p = -math.expm1(-1 / scale)
-    return (source.geometric(p, count) - source.geometric(p, count)).astype(np.int64)
+    of_scale = law.gaussian if mechanism is Mechanism.GAUSSIAN else law.laplace
+    return exact.sampler(of_scale(block.scale)).draw(count, source.bytes)
