@@ -81,9 +81,10 @@ def _print_long(release: "Release", at: int) -> None:
             *(cell(word) for word in (*keys, *shown, value, reach_, ends, each.estimate.flag or ""))
         )
     print_table(table)
-    found = suggested(release.rows[0].estimates[at], release.confidence) if len(release.rows) == 1 else None
-    if found and release.query.statistics[at].kind == STATISTIC_KIND_SUGGEST_BOUNDS:
-        print_lines([f"surely somebody lies between {found[0]:,.10g} and {found[1]:,.10g}"])
+    if len(release.rows) == 1 and release.query.statistics[at].kind == STATISTIC_KIND_SUGGEST_BOUNDS:
+        found = suggested(release.rows[0].estimates[at], release.confidence)
+        if found:
+            print_lines([f"surely somebody lies between {found[0]:,.10g} and {found[1]:,.10g}"])
 
 
 def _print_table(release: "Release") -> None:
