@@ -30,7 +30,7 @@ from cotally.server.wire import plan as wire_plan
 from cotally.server.wire import query as wire_query
 from cotally.v1 import catalog_pb2, query_pb2
 from tests.honesty import noise
-from tests.honesty.people import Holding
+from tests.honesty.people import Holding, Record
 
 RULES: Final = Rules(colluding=1, delta=Fraction(1, 10**6), tick_ms=50, round_ms=20_000, modulus_bits=2048)
 SALT: Final = b"salt of a catalog"
@@ -67,20 +67,17 @@ class Federation:
         self.holding = holding
         self._catalog = wire_catalog.from_message(holding.catalog)
         self._engines = {}
-        for name, records in holding.records.items():
-            source = folder / f"{name}.csv"
-            with source.open("w", newline="") as file:
-                writer = csv.DictWriter(file, records[0].keys())
-                writer.writeheader()
-                writer.writerows(records)
-            self._engines[name] = DuckDB(folder / name)
-            self._engines[name].snapshot(self._catalog.tables[0], source)
+        for name in holding.records:
+            engine = self._engines[name] = DuckDB(folder / name)
+            for table, part in zip(self._catalog.tables, (holding, holding.beside), strict=False):
+                if part is not None:
+                    engine.snapshot(table, _written(folder / f"{name}-{table.name}.csv", part.records[name]))
 
     def measure(self, text: str) -> Measured:
         """The un-noised totals of the question *text*, and everything that decoding takes."""
         query = parse(text, self.holding.catalog).query
         asked = wire_query.from_message(query)
-        table = server_table(asked, self._catalog.tables[0], [])
+        table = server_table(asked, self._catalog.tables[0], self._catalog.tables[1:] if asked.joins else ())
         plan = make_plan(asked, table, RULES)
         exact = np.zeros(plan.coordinates, np.int64)
         for engine in self._engines.values():
@@ -89,6 +86,14 @@ class Federation:
         departments = len(self._engines)
         return Measured(query, published, plan, asked_of(message, query, published, departments), exact,
                         plan.blocks[0].cells // plan.blocks[0].width, departments)
+
+
+def _written(file: Path, records: list[Record]) -> Path:
+    with file.open("w", newline="") as opened:
+        writer = csv.DictWriter(opened, records[0].keys())
+        writer.writeheader()
+        writer.writerows(records)
+    return file
 
 
 def decoded(asked: Asked, group: int, releases: np.ndarray) -> Iterator[Estimate]:

@@ -18,15 +18,17 @@ Record = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One table and the records that each department has of it; a person's are all in one department."""
+    """One table and the records that each department has of it; `beside` is a table to join."""
 
     table: catalog_pb2.Table
     records: dict[str, list[Record]]
+    beside: "Holding | None" = None
 
     @property
     def catalog(self) -> catalog_pb2.Catalog:
-        """The catalog that lists the table alone."""
-        return catalog_pb2.Catalog(federation="honesty", epoch=1, tables=[self.table])
+        """The catalog that lists the table, and the one beside it."""
+        tables = [self.table, *([self.beside.table] if self.beside else ())]
+        return catalog_pb2.Catalog(federation="honesty", epoch=1, tables=tables)
 
 
 def pums(file: str) -> Holding:

@@ -18,7 +18,6 @@ _SURE: Final = 5.0  # standard errors that an average may lie off
 LINEAR: Final = frozenset({
     query_pb2.STATISTIC_KIND_COUNT_ROWS, query_pb2.STATISTIC_KIND_SUM, query_pb2.STATISTIC_KIND_PERSONS,
     query_pb2.STATISTIC_KIND_HISTOGRAM})
-AT_LEAST: Final = frozenset({query_pb2.STATISTIC_KIND_QUANTILE})  # these include a leaf's width besides
 
 
 @dataclass
@@ -81,7 +80,7 @@ def faults(table: Table) -> list[str]:
     """Everything in *table* that intervals of nominally 95 % and their stated errors would not show."""
     found = []
     for row, each in sorted(table.items()):
-        most = 1.0 if row.hopeless or not row.wide or row.kind in AT_LEAST else MOST
+        most = 1.0 if row.hopeless or not row.wide else MOST
         if not LEAST <= each.coverage <= most:
             found.append(f"{row}: {each.coverage:.4f} of {each.numbers} cover, not {LEAST} to {most}")
         if not each.errors:

@@ -3,6 +3,7 @@
 Of a plan only public units are read: how coarse a column's units are, and where its centre lies.
 """
 
+import bisect
 import hashlib
 import math
 from collections import defaultdict
@@ -120,6 +121,22 @@ class Bounded:
             found += [ordered[math.ceil(Fraction((2 * j - 1) * n, 2 * c)) - 1] for j in range(1, c + 1)]
         return [Fraction(column.lower) + self._resolution(name) * unit for unit in sorted(found)]
 
+    def truncated(self) -> Fraction:
+        """Persons with more rows than count."""
+        return Fraction(sum(len(rows) > self._k for rows in self._rows))
+
+    def between_powers(self, name: str) -> list[float]:
+        """Rows in the leaves that begin at 0 and at +-resolution * 2^i."""
+        (lower, upper), step = self.bounds(name), self._resolution(name)
+        powers = [step * 2**i for i in range(64) if step * 2**i <= max(abs(lower), abs(upper))]
+        marks = {Fraction(0), *powers, *(-power for power in powers)}
+        units = {math.ceil((mark - lower) / step) for mark in marks if lower < mark <= upper}
+        starts = [0, *sorted(unit for unit in units if 0 < unit <= (upper - lower) / step)]
+        found = [0.0] * len(starts)
+        for value in self.values(name):
+            found[bisect.bisect_right(starts, (value - lower) / step) - 1] += 1
+        return found
+
     def _coarse(self, row: Mapping[str, int | None], name: str, coarse: int) -> int:
         unit = row[name]
         assert unit is not None
@@ -221,6 +238,26 @@ def _persons(of: Bounded, statistic: query_pb2.Statistic, group: Group) -> Truth
     return _number(len(group))
 
 
+def _truncated(of: Bounded, statistic: query_pb2.Statistic, group: Group) -> Truth:
+    """The share of persons with more rows than count."""
+    return _number(_ratio(of.truncated(), len(group)))
+
+
+def _suggestion(of: Bounded, statistic: query_pb2.Statistic, group: Group) -> Truth:
+    """Rows between powers of two of the resolution: edges are rounded up to a unit."""
+    return list(of.between_powers(statistic.column))
+
+
+def clipped(group: Group, declared: catalog_pb2.Column, asked: catalog_pb2.Column, low: bool) -> Truth:
+    """The share of persons with a value outside the bounds that a question *asked* inside the declared."""
+    step, base = Fraction(declared.resolution or "1"), Fraction(declared.lower)
+    units = {person: [row[declared.name] for row in rows] for person, rows in group.items()}
+    beyond = sum(any(unit is not None and (base + step * unit < Fraction(asked.lower) if low
+                                           else base + step * unit > Fraction(asked.upper))
+                     for unit in own) for own in units.values())
+    return _number(_ratio(Fraction(beyond), len(group)))
+
+
 _TRUTHS: dict[int, Callable[[Bounded, query_pb2.Statistic, Group], Truth]] = {
     query_pb2.STATISTIC_KIND_COUNT_ROWS: _count, query_pb2.STATISTIC_KIND_COUNT: _count,
     query_pb2.STATISTIC_KIND_SUM: _sum, query_pb2.STATISTIC_KIND_MEAN: _mean,
@@ -228,4 +265,5 @@ _TRUTHS: dict[int, Callable[[Bounded, query_pb2.Statistic, Group], Truth]] = {
     query_pb2.STATISTIC_KIND_COVAR: _covar, query_pb2.STATISTIC_KIND_CORR: _corr,
     query_pb2.STATISTIC_KIND_REGR: _regr, query_pb2.STATISTIC_KIND_QUANTILE: _quantile,
     query_pb2.STATISTIC_KIND_HISTOGRAM: _histogram, query_pb2.STATISTIC_KIND_PERSONS: _persons,
+    query_pb2.STATISTIC_KIND_TRUNCATED: _truncated, query_pb2.STATISTIC_KIND_SUGGEST_BOUNDS: _suggestion,
 }

@@ -74,7 +74,7 @@ class Measured:
 
     def value(self, total: int) -> float:
         """Return *total* in the column's terms, rounded once."""
-        return float(total * self.worth)
+        return total * self.worth.numerator / self.worth.denominator  # of integers: correctly rounded
 
     def half_width(self, confidence: float) -> float:
         """Return the half-width of an interval for one total, in the column's terms."""
