@@ -1,4 +1,4 @@
-"""Filters as people read them: budget, spent and left, in rho and in epsilon at the federation's delta."""
+"""Filters as people read them: budget, spent, reserved, left, in rho and in epsilon at one delta."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,11 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One privacy filter. `budget` and `left` are None without a limit; amounts are pico-rho."""
+    """One privacy filter; amounts are pico-rho. `kind` is department, population, analyst or purpose.
+
+    `spent` is of rounds that ended, `reserved` of those under way. `budget` and `left` are None without a
+    limit. A purpose, known from the log alone, shares its analyst's budget and has none of its own.
+    """
 
     kind: str
     name: str
@@ -28,31 +32,43 @@ class Filter:
     budget: int | None
     spent: int
     delta: str
+    reserved: int = 0
+    purpose: str = ""
 
     @classmethod
     def of(cls, status: analyst_pb2.FilterStatus, delta: str) -> "Filter":
         """The filter in a message."""
         return cls(_KINDS.get(status.kind, "unknown"), status.name, status.population,
-                   None if status.unlimited else status.budget_pico_rho, status.spent_pico_rho, delta)
+                   None if status.unlimited else status.budget_pico_rho,
+                   status.spent_pico_rho - status.reserved_pico_rho, delta, status.reserved_pico_rho)
+
+    @property
+    def cumulative(self) -> int:
+        """All that was ever charged and not given back, over every budget."""
+        return self.spent + self.reserved
 
     @property
     def left(self) -> int | None:
-        """What may still be spent."""
-        return None if self.budget is None else max(0, self.budget - self.spent)
+        """What may still be reserved."""
+        return None if self.budget is None else max(0, self.budget - self.cumulative)
 
     def to_dict(self) -> dict[str, object]:
         """Plain values: rho as exact decimal text, epsilon as a number; null without a limit."""
-        return {
+        told: dict[str, object] = {
             "filter": self.kind, "name": self.name, "population": self.population,
-            **_amounts("budget", self.budget, self.delta), **_amounts("spent", self.spent, self.delta),
-            **_amounts("left", self.left, self.delta), "delta": float(self.delta),
-        }
+            **({"purpose": self.purpose} if self.kind == "purpose" else {})}
+        amounts = {"budget": self.budget, "spent": self.spent, "reserved": self.reserved, "left": self.left,
+                   "cumulative": self.cumulative}
+        for what, amount in amounts.items():
+            told |= self.amounts(what, amount)
+        return told | {"delta": float(self.delta)}
 
-
-def _amounts(what: str, pico_rho: int | None, delta: str) -> dict[str, object]:
-    if pico_rho is None:
-        return {f"{what}_rho": None, f"{what}_epsilon": None}
-    return {f"{what}_rho": rho_text(pico_rho), f"{what}_epsilon": as_number(epsilon_of(pico_rho, delta))}
+    def amounts(self, what: str, pico_rho: int | None) -> dict[str, object]:
+        """One amount as rho and as epsilon."""
+        if pico_rho is None:
+            return {f"{what}_rho": None, f"{what}_epsilon": None}
+        return {f"{what}_rho": rho_text(pico_rho),
+                f"{what}_epsilon": as_number(epsilon_of(pico_rho, self.delta))}
 
 
 def frame(filters: Sequence[Filter]) -> "pd.DataFrame":

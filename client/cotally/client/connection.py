@@ -12,10 +12,11 @@ from . import quiet  # isort: split
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Self
 
 import grpc
@@ -23,7 +24,6 @@ import grpc
 from cotally.v1 import (
     analyst_pb2,
     analyst_pb2_grpc,
-    audit_pb2,
     audit_pb2_grpc,
     catalog_pb2,
     log_pb2,
@@ -46,6 +46,7 @@ from .verify.lineage import check_reached
 if TYPE_CHECKING:  # pandas and sqlglot take half a second to load: only what needs them waits
     import pandas as pd
 
+    from .audit.verifier import Audited
     from .explain import Explanation
     from .release import Release
     from .study import Study
@@ -241,23 +242,23 @@ class Connection:
 
     # The audit log
 
-    def verify_log(self) -> tuple[int, str]:
-        """Fetch the whole audit log and check it; return its size and root (hex)."""
-        from .verify.log import verify_log
-        with refusals(self.profile.coordinator):
-            checkpoint = self._audit.LatestCheckpoint(
-                audit_pb2.LatestCheckpointRequest(), timeout=CALL_SECONDS).checkpoint
-            size = _size(checkpoint)
-            entries = list(self._entries(size))
-        head = verify_log(self.charter, self.profile.roster, entries, checkpoint)
-        return head.size, head.root.hex()
+    def audit(self, path: str | Path | None = None, processes: int = 1) -> "Audited":
+        """The whole log, fetched, checked and added up; kept as an evidence file at *path*, if one is given.
 
-    def _entries(self, size: int) -> Iterator[log_pb2.LogEntry]:
-        joiner = Joiner(work_pb2.Growth)
-        for part in self._audit.Entries(audit_pb2.EntriesRequest(first=0, size=size), timeout=ROUND_SECONDS):
-            growth = joiner.feed(part)
-            if growth is not None:
-                yield from growth.entries
+        A file that is there is gone on from. Several *processes* check a long log side by side; they are for
+        programs whose main module can be imported.
+        """
+        from .audit.fetch import CoordinatorLog, fetch
+        source = CoordinatorLog(self._audit, self.profile.coordinator)
+        with TemporaryDirectory() as folder:
+            target = Path(folder) / "log.audit" if path is None else Path(path)
+            return fetch(source, self.charter, self.profile.roster, target, processes)
+
+    def verify_log(self) -> tuple[int, str]:
+        """Fetch the whole audit log and refuse anything wrong in it; return its size and root (hex)."""
+        audited = self.audit()
+        audited.check()
+        return audited.head.size, audited.head.root.hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,10 +319,3 @@ class TableHandle(TableQuery):
 
 def _ignore(_: analyst_pb2.Progress) -> None:
     """Watch nothing."""
-
-
-def _size(checkpoint: log_pb2.WitnessedCheckpoint) -> int:
-    lines = checkpoint.checkpoint.text.split("\n")
-    if len(lines) < 2 or not lines[1].isdecimal() or len(lines[1]) > 18:
-        raise Refused(Refusal.MALFORMED, "the coordinator sent no checkpoint")
-    return int(lines[1])

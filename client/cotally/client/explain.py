@@ -65,6 +65,15 @@ class Explanation:
         """True when every filter could pay now, as far as the coordinator says."""
         return all(f.left is None or f.left >= self.plan.pico_rho for f in self.filters)
 
+    def effects(self) -> list[dict[str, object]]:
+        """What the question would do to each filter: its amounts, `after_*` what is left, and `fits`."""
+        price, found = self.plan.pico_rho, []
+        for each in self.filters:
+            fits = each.left is None or each.left >= price
+            after = each.left - price if each.left is not None and fits else each.left
+            found.append(each.to_dict() | each.amounts("after", after) | {"fits": fits})
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of `--dry-run`: a release without id and rows, with expected errors."""
         return {

@@ -1,19 +1,24 @@
-"""`cotally budget`: what each filter allows, has spent and has left."""
+"""`cotally budget`: what each filter allows, has spent and has left, and what a question would do to it."""
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from cotally.v1.refusals import Misconfigured
 
-from .digits import loss
-from .output import JSON, add_output, add_profile, cell, new_table, print_json, print_lines, print_table
+from .accounts import print_accounts, print_after
+from .output import JSON, add_output, add_profile, print_json, print_lines
+from .pins import add_roster, pin
+from .processors import processes
 
 if TYPE_CHECKING:
-    from ..connection import Connection
+    from ..budget import Filter
+    from ..connection import Ask, Connection
 
 _UNAFFORDABLE: Final = 5  # the exit status of a spent budget
+_FETCHED: Final = Path()  # what --log means without a file
 
 
 class BudgetCommand:
@@ -23,32 +28,43 @@ class BudgetCommand:
     help = "show what each privacy filter allows, has spent and has left"
 
     def configure(self, parser: argparse.ArgumentParser) -> None:
-        """Which questions to price together, if any."""
-        parser.add_argument("--queries", metavar="FILE",
-                            help="price these questions together (each ends with ;, - reads standard input)")
+        """Where the amounts come from, and which questions to price, if any."""
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("--query", metavar="SQL", help="what this question would do to each filter")
+        what.add_argument("--queries", metavar="FILE",
+                          help="price these questions together (each ends with ;, - reads standard input)")
+        what.add_argument("--log", metavar="FILE", type=Path, nargs="?", const=_FETCHED,
+                          help="add up the amounts from the audit log instead of asking the coordinator: "
+                               "from a file of `cotally audit save`, or fetched and verified")
+        add_roster(parser)
         add_output(parser)
         add_profile(parser)
         parser.epilog = (
-            "Examples\n  cotally budget\n  cotally budget --queries study.sql    # can I afford my study?\n\n"
+            "Examples\n  cotally budget\n  cotally budget --query 'SELECT COUNT(*) ...'\n"
+            "  cotally budget --queries study.sql    # can I afford my study?\n  cotally budget --log\n\n"
             "A question is answered only if every filter of its population can pay: each department's\n"
             "own, the population's over all departments, and yours. rho adds up from question to\n"
-            "question; epsilon (at the federation's delta) is the same loss in other words and does not.")
+            "question; epsilon (at the federation's delta) is the same loss in other words and does not.\n"
+            "Nothing is spent here. --log also tells what each purpose has used of an analyst's budget.")
 
     def run(self, args: argparse.Namespace) -> int:
-        """Print one line per filter."""
+        """Print one line per filter, or what becomes of it."""
+        if args.log is not None and args.log != _FETCHED:
+            from ..audit.verifier import verify_file
+            audited = verify_file(args.log, pin(args), processes())
+            audited.check()
+            return _show(audited.accounts, args.output)
         from .session import connected
         with connected(args.profile) as con:
+            if args.query:
+                return _effect(con.sql(args.query), args.output)
             if args.queries:
                 return _afford(con, _read(args.queries), args.output)
-            filters = [each.to_dict() for each in con.filters()]
-        if args.output == JSON:
-            for each in filters:
-                print_json(each)
-            return 0
-        _print(filters)
-        if filters:
-            print_lines(["", f"rho adds up; epsilon is the same loss at delta {filters[0]['delta']:g}"])
-        return 0
+            if args.log is None:
+                return _show(con.filters(), args.output)
+            audited = con.audit(processes=processes())
+        audited.check()
+        return _show(audited.accounts, args.output)
 
 
 def _read(path: str) -> list[str]:
@@ -66,6 +82,16 @@ def _read(path: str) -> list[str]:
     return found
 
 
+def _show(filters: "Sequence[Filter]", output: str) -> int:
+    told = [each.to_dict() for each in filters]
+    if output == JSON:
+        for each in told:
+            print_json(each)
+    else:
+        print_accounts(told)
+    return 0
+
+
 def _afford(con: "Connection", texts: list[str], output: str) -> int:
     """Price *texts* together and print what fits; the status is 5 where something does not."""
     study = con.afford(texts)
@@ -76,17 +102,19 @@ def _afford(con: "Connection", texts: list[str], output: str) -> int:
     return 0 if study.affordable else _UNAFFORDABLE
 
 
-def _print(filters: list[dict[str, Any]]) -> None:
-    table = new_table(left=("filter", "name", "population"),
-                      right=("budget ε", "spent ε", "left ε", "budget ρ", "spent ρ", "left ρ"))
-    for each in filters:
-        spent_out = each["left_rho"] == "0"
-        amounts = [loss(each[f"{what}_{unit}"]) for unit in ("epsilon", "rho")
-                   for what in ("budget", "spent", "left")]
-        table.add_row(cell(each["filter"]), cell(each["name"]), cell(each["population"]),
-                      *(cell(amount, "red" if spent_out and at in (2, 5) else "")
-                        for at, amount in enumerate(amounts)))
-    print_table(table)
+def _effect(ask: "Ask", output: str) -> int:
+    """Print what *ask* would do to every filter; the status is 5 where one cannot pay."""
+    explanation = ask.explain()
+    effects = explanation.effects()
+    if output == JSON:
+        print_json({"rho": explanation.rho, "privacy": explanation.privacy,
+                    "affordable": explanation.affordable, "filters": effects})
+    else:
+        print_after(effects)
+        verdict = "every filter can pay" if explanation.affordable else "not every filter can pay"
+        print_lines(["", f"rho {float(explanation.rho):.4g}: {verdict}; nothing is spent, this was only the "
+                         "price"])
+    return 0 if explanation.affordable else _UNAFFORDABLE
 
 
 command = BudgetCommand()

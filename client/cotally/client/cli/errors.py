@@ -71,7 +71,8 @@ def report(error: BaseException, style: Style) -> int:
     if os.environ.get(DEBUG) and not isinstance(error, Usage | KeyboardInterrupt):
         lines.append("".join(traceback.format_exception(error)).rstrip())
     if style.json:
-        lines.append(json.dumps({"refusal": told.name, "message": told.message}))
+        ascii_only = (getattr(sys.stderr, "encoding", None) or "").lower().replace("-", "") != "utf8"
+        lines.append(json.dumps({"refusal": told.name, "message": told.message}, ensure_ascii=ascii_only))
     elif isinstance(error, KeyboardInterrupt):
         lines.append(f"\n{plain(told.message)}")
     else:

@@ -9,6 +9,7 @@ from cotally.v1.refusals import Misconfigured, Refused
 
 from .answer import print_release
 from .output import CSV, JSON, TABLE, add_output, add_profile, print_json, print_lines
+from .pins import add_roster, pin
 
 _TICK: Final = "✓"
 _CROSS: Final = "✗"
@@ -24,6 +25,7 @@ class SaveCommand:
         """ID and FILE."""
         parser.add_argument("id", metavar="ID", help="64 hex digits: `release_id` of the answer")
         parser.add_argument("file", type=Path, metavar="FILE")
+        parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
         add_output(parser)
         add_profile(parser)
         parser.epilog = "Example\n  cotally release save 3f0c...9a answer.release"
@@ -31,6 +33,8 @@ class SaveCommand:
     def run(self, args: argparse.Namespace) -> int:
         """Fetch, verify, write."""
         from .session import connected
+        if args.file.exists() and not args.force:
+            raise Misconfigured(f"{args.file} exists already; name another file, or say --force")
         with connected(args.profile) as con:
             release = con.release(args.id)
         release.save(args.file)
@@ -73,8 +77,7 @@ class VerifyCommand:
     def configure(self, parser: argparse.ArgumentParser) -> None:
         """FILE, and where the pin comes from."""
         parser.add_argument("file", type=Path, metavar="FILE")
-        parser.add_argument("--roster", metavar="HEX",
-                            help="the federation's fingerprint, if you have no profile")
+        add_roster(parser)
         add_output(parser)
         add_profile(parser)
         parser.epilog = ("Examples\n  cotally release verify answer.release\n"
@@ -86,7 +89,7 @@ class VerifyCommand:
         """Print every check; raise what failed."""
         from ..release import Release
         try:
-            release = Release.load(args.file, _pin(args))
+            release = Release.load(args.file, pin(args))
         except Refused as refused:
             if args.output == TABLE:
                 print_lines([f"{_CROSS} {args.file} is not verified"])
@@ -101,20 +104,6 @@ class VerifyCommand:
         print_lines([*(f"{_TICK} {name:<{width}}  {text}" for name, text in release.checks), "",
                      release.caption, f"release {release.id} is genuine"])
         return 0
-
-
-def _pin(args: argparse.Namespace) -> bytes:
-    """The fingerprint of --roster, or the profile's."""
-    if args.roster is None:
-        from .. import profile
-        return profile.load(args.profile).roster
-    try:
-        pin = bytes.fromhex(args.roster)
-    except ValueError:
-        pin = b""
-    if len(pin) != 32:
-        raise Misconfigured("--roster takes a fingerprint of 64 hex digits")
-    return pin
 
 
 command = Group("release", "save, show again or verify a release",

@@ -45,6 +45,12 @@ def check_reached(
     return tuple(digests[:len(charter.lineage) + 1])
 
 
+def check_approved_step(before: roster_pb2.Roster, after: roster_pb2.Succession) -> None:
+    """Refuse *after* unless it follows *before* with the approval of every department there."""
+    _check_step(before, digest("roster", before), after.roster)
+    _check_approved(before, after)
+
+
 def _check_step(before: roster_pb2.Roster, digest_before: bytes, after: roster_pb2.Roster) -> None:
     if after.previous != digest_before:
         raise Refused(

@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 
+Peak = tuple[int, bytes]
+
 
 def leaf_hash(data: bytes) -> bytes:
     """Return the hash of one leaf: SHA-256(0x00 || data)."""
@@ -14,24 +16,57 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def root(leaves: Iterable[bytes]) -> bytes:
-    """Return the tree's root over *leaves*, which are leaf hashes in order.
+class Frontier:
+    """The least that grows with a log and knows its root: the peaks of its perfect subtrees.
 
-    >>> root([]).hex()[:8]
-    'e3b0c442'
+    A peak is (height, hash) of 2^height leaves; heights fall from left to right.
     """
-    peaks: list[tuple[int, bytes]] = []  # (height, hash) of perfect subtrees, heights falling
-    for leaf in leaves:
-        height, value = 0, leaf
+
+    def __init__(self, peaks: Iterable[Peak] = ()) -> None:
+        self._peaks = list(peaks)
+
+    @property
+    def size(self) -> int:
+        """Number of leaves."""
+        return sum(1 << height for height, _ in self._peaks)
+
+    @property
+    def peaks(self) -> tuple[Peak, ...]:
+        """What another frontier can go on from."""
+        return tuple(self._peaks)
+
+    def add(self, value: bytes, height: int = 0) -> None:
+        """Append the perfect subtree of *height* with root *value*: a leaf hash by default.
+
+        The size so far must be a multiple of 2^height; ValueError otherwise.
+        """
+        peaks = self._peaks
+        if peaks and peaks[-1][0] < height:
+            raise ValueError(f"a subtree of height {height} cannot follow one of height {peaks[-1][0]}")
         while peaks and peaks[-1][0] == height:
             height, value = height + 1, node_hash(peaks.pop()[1], value)
         peaks.append((height, value))
-    if not peaks:
-        return hashlib.sha256(b"").digest()
-    value = peaks.pop()[1]
-    while peaks:
-        value = node_hash(peaks.pop()[1], value)
-    return value
+
+    def root(self) -> bytes:
+        """Return the root over everything appended.
+
+        >>> Frontier().root().hex()[:8]
+        'e3b0c442'
+        """
+        if not self._peaks:
+            return hashlib.sha256(b"").digest()
+        value = self._peaks[-1][1]
+        for _, left in reversed(self._peaks[:-1]):
+            value = node_hash(left, value)
+        return value
+
+
+def root(leaves: Iterable[bytes]) -> bytes:
+    """Return the tree's root over *leaves*, which are leaf hashes in order."""
+    frontier = Frontier()
+    for leaf in leaves:
+        frontier.add(leaf)
+    return frontier.root()
 
 
 def verify_inclusion(

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
 
+from cotally.client.audit.verifier import Audited
 from cotally.client.budget import Filter
 from cotally.client.cli.main import main
 from cotally.client.explain import Explanation
@@ -15,6 +17,7 @@ from cotally.client.sql.parse import parse
 from cotally.client.study import Study
 from cotally.v1 import analyst_pb2, catalog_pb2, log_pb2, roster_pb2
 from tests.fixtures.bundle import HOLDERS, NODES, Round
+from tests.unit.client.audit.planting import evidence_file, verified
 
 # Refined counts are four times the rows; the last group has almost nobody.
 VECTOR = [1200, 2000, 4, 20_000, 31_000, 90, 1200, 2000, 4, 8000, -5000, 30]
@@ -44,6 +47,7 @@ class Straw:
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     ran: int = 0
     only_price: bool = False
+    log: bytes = field(default_factory=lambda: evidence_file(42))
 
     def __enter__(self) -> Self:
         return self
@@ -95,9 +99,11 @@ class Straw:
         return [east, replace(east, kind="population", name="residents", budget=None),
                 replace(east, kind="analyst", name="ann", budget=4 * 10**10)]
 
-    def verify_log(self) -> tuple[int, str]:
-        """Size and root."""
-        return 42, "ab" * 32
+    def audit(self, path: Path | None = None, processes: int = 1) -> Audited:
+        """What an honest log, or the one of the test, proves; kept where that is asked."""
+        if path is not None:
+            path.write_bytes(self.log)
+        return verified(self.log)
 
 
 @pytest.fixture

@@ -1,0 +1,109 @@
+"""One department's ledger, as the frozen rosters in the log tell it, added up again.
+
+Links continue the logged chain or already are links of it. A budget entry sets what a population may
+spend; a reservation names a round for the first time and fits; a commit closes an open one. A void would
+give a price back, which takes statements of every key holder in the log: there are none, so it is refused.
+"""
+
+from typing import Final
+
+from cotally.v1 import round_pb2
+from cotally.v1.refusals import Refusal, Refused
+
+from ..privacy import rho_text
+from .facts import Links
+
+_HASH: Final = 32
+
+
+class Ledger:
+    """Hashes by length, and per population: budget, spent and reserved pico-rho."""
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        self.budgets: dict[str, int] = {}
+        self.spent: dict[str, int] = {}
+        self.reserved: dict[str, int] = {}
+        self._hashes = bytearray()  # 32 bytes an entry
+        self._open: dict[bytes, tuple[str, int]] = {}
+        self._closed: set[bytes] = set()
+
+    @property
+    def length(self) -> int:
+        """Entries that the log knows."""
+        return len(self._hashes) // _HASH
+
+    def populations(self) -> list[str]:
+        """Populations with a budget or a reservation, sorted."""
+        return sorted({*self.budgets, *self.spent, *self.reserved})
+
+    def follow(self, links: Links) -> None:
+        """Fold in what is new in *links*, all or none; Refused, naming the department, if it cannot be."""
+        if links.broken:
+            raise self._refused(links.broken)
+        known, first = self.length, links.first
+        if first > known + 1:
+            raise self._refused(f"skips its entries {known + 1} to {first - 1}")
+        if first > 1 and links.previous != self._hash(first - 1):
+            raise self._refused(f"has another entry {first - 1} than before")
+        overlap = min(known - first + 1, len(links.steps))
+        for at in range(overlap):
+            if self._hash(first + at) != links.hashes[_HASH * at:_HASH * (at + 1)]:
+                raise self._refused(f"has another entry {first + at} than before")
+        self._fold_all(links, overlap)
+        self._hashes += links.hashes[_HASH * overlap:]
+
+    def _hash(self, length: int) -> bytes:
+        return bytes(self._hashes[_HASH * (length - 1):_HASH * length])
+
+    def _fold_all(self, links: Links, overlap: int) -> None:
+        before = dict(self.budgets), dict(self.spent), dict(self.reserved)
+        touched = {step[2]: self._open.get(step[2]) for step in links.steps[overlap:]}
+        closed = {round_ for round_ in touched if round_ in self._closed}
+        try:
+            for step in links.steps[overlap:]:
+                self._fold(*step)
+        except Refused:
+            self.budgets, self.spent, self.reserved = before
+            for round_, price in touched.items():
+                self._open.pop(round_, None)
+                if price is not None:
+                    self._open[round_] = price
+                if round_ not in closed:
+                    self._closed.discard(round_)
+            raise
+
+    def _fold(self, kind: int, population: str, round_: bytes, price: int) -> None:
+        if not population or (kind == round_pb2.LEDGER_KIND_BUDGET) != (not round_):
+            raise self._refused("has an entry without population, or that misnames its round")
+        if kind == round_pb2.LEDGER_KIND_BUDGET:
+            self.budgets[population] = price
+        elif kind == round_pb2.LEDGER_KIND_RESERVE:
+            self._reserve(population, round_, price)
+        elif kind == round_pb2.LEDGER_KIND_COMMIT:
+            if self._open.get(round_) != (population, price):
+                raise self._refused("commits what it did not reserve")
+            del self._open[round_]
+            self._closed.add(round_)
+            self.reserved[population] -= price
+            self.spent[population] = self.spent.get(population, 0) + price
+        elif kind == round_pb2.LEDGER_KIND_VOID:
+            raise self._refused("takes a price back without the key holders' statements")
+        else:
+            raise self._refused("has an entry of no known kind")
+
+    def _reserve(self, population: str, round_: bytes, price: int) -> None:
+        if round_ in self._open or round_ in self._closed:
+            raise self._refused("reserves a round twice")
+        if price <= 0:
+            raise self._refused("reserves nothing for a round")
+        held = self.reserved.get(population, 0)
+        budget = self.budgets.get(population, 0)
+        if self.spent.get(population, 0) + held + price > budget:
+            raise Refused(Refusal.BUDGET_SPENT, f"the ledger of {self.node!r} reserves {rho_text(price)} rho "
+                          f"beyond its budget of {rho_text(budget)} rho for {population!r}")
+        self.reserved[population] = held + price
+        self._open[round_] = population, price
+
+    def _refused(self, what: str) -> Refused:
+        return Refused(Refusal.EQUIVOCATION, f"the ledger of {self.node!r} {what}")
