@@ -16,7 +16,7 @@ from cotally.server.crypto.aggregation import multiply
 from cotally.server.crypto.arithmetic import Ring
 from cotally.server.crypto.packing import pack
 from cotally.server.model.encryption import Encryption
-from cotally.server.model.plan import Packing
+from cotally.server.model.packing import Packing
 from cotally.server.ops.bench.rows import Row
 from cotally.server.ops.bench.timing import Work, compare
 
@@ -65,7 +65,9 @@ def total(ring: Ring, vectors: Sequence[bytes]) -> bytes:
 
 def packing_of(setting: Setting) -> Packing:
     """Slots as wide as everywhere, with room for the sum over all departments."""
-    return replace(setting.packing(), bias=setting.bias // DEPARTMENTS + 1)
+    packing = setting.packing()
+    bias = setting.bias // DEPARTMENTS + 1
+    return replace(packing, runs=tuple(replace(run, bias=bias) for run in packing.runs))
 
 
 def values_of(setting: Setting, department: int) -> npt.NDArray[np.int64]:

@@ -19,7 +19,7 @@ def _values(setting: Setting) -> Iterable[Row]:
     peer = setting.phe()
     encrypted = peer.encrypt(setting.vector(1, PEER_VALUES).tolist())
     decrypt, vector, packing = _decrypting(setting), _encrypted(setting), setting.packing()
-    ours = Work(lambda: unpack(decrypt(vector), packing, 1, setting.values), setting.values)
+    ours = Work(lambda: unpack(decrypt(vector), packing, 1), setting.values)
     yield compare(ours, Work(lambda: peer.decrypt(encrypted), PEER_VALUES),
                   setting.rounds).row("decrypt_vs_phe", phe.NAME, "values")
 

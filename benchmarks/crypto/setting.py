@@ -10,7 +10,7 @@ import numpy.typing as npt
 from cotally.server.crypto.packing import WIDEST
 from cotally.server.crypto.paillier import Encryptor
 from cotally.server.model.encryption import Encryption
-from cotally.server.model.plan import Packing
+from cotally.server.model.packing import Packing, Run
 
 from ..peers.heu import Heu
 from ..peers.phe import Phe
@@ -43,8 +43,7 @@ class Setting:
         Our slots hold at most WIDEST bits, bias and the sum over all departments included.
         """
         count = self.values if values is None else values
-        slots = (self.bits - 1) // WORD
-        return Packing(WIDEST, slots, -(-count // slots), self.bias)
+        return Packing((Run(count, WIDEST, self.bias),), WIDEST * ((self.bits - 1) // WORD))
 
     @property
     def bias(self) -> int:

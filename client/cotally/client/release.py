@@ -67,6 +67,8 @@ class Release:
             raise Misconfigured(f"{os.fspath(path)} is not a saved release") from None
         if not data or not bundle.HasField("release"):
             raise Misconfigured(f"{os.fspath(path)} is not a saved release")
+        if bundle.SerializeToString() != data:  # a few flipped bits would spell the same message
+            raise Refused(Refusal.MALFORMED, "the release is not spelled as it was saved")
         return cls.of(bundle, fingerprint)
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -270,6 +270,7 @@ class FilterStatus(google.protobuf.message.Message):
     BUDGET_PICO_RHO_FIELD_NUMBER: builtins.int
     SPENT_PICO_RHO_FIELD_NUMBER: builtins.int
     UNLIMITED_FIELD_NUMBER: builtins.int
+    RESERVED_PICO_RHO_FIELD_NUMBER: builtins.int
     kind: Global___FilterKind.ValueType
     name: builtins.str
     """department, population or analyst"""
@@ -277,6 +278,8 @@ class FilterStatus(google.protobuf.message.Message):
     budget_pico_rho: builtins.int
     spent_pico_rho: builtins.int
     unlimited: builtins.bool
+    reserved_pico_rho: builtins.int
+    """the part of spent_pico_rho whose rounds are under way"""
     def __init__(
         self,
         *,
@@ -286,8 +289,9 @@ class FilterStatus(google.protobuf.message.Message):
         budget_pico_rho: builtins.int = ...,
         spent_pico_rho: builtins.int = ...,
         unlimited: builtins.bool = ...,
+        reserved_pico_rho: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["budget_pico_rho", b"budget_pico_rho", "kind", b"kind", "name", b"name", "population", b"population", "spent_pico_rho", b"spent_pico_rho", "unlimited", b"unlimited"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["budget_pico_rho", b"budget_pico_rho", "kind", b"kind", "name", b"name", "population", b"population", "reserved_pico_rho", b"reserved_pico_rho", "spent_pico_rho", b"spent_pico_rho", "unlimited", b"unlimited"]) -> None: ...
 
 Global___FilterStatus: typing_extensions.TypeAlias = FilterStatus
 

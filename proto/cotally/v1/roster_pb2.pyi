@@ -70,6 +70,30 @@ ENCRYPTION_TEXTBOOK: Encryption.ValueType  # 3
 """r^N with r uniform mod N"""
 Global___Encryption: typing_extensions.TypeAlias = Encryption
 
+class _Pace:
+    ValueType = typing.NewType("ValueType", builtins.int)
+    V: typing_extensions.TypeAlias = ValueType
+
+class _PaceEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._EnumTypeWrapper[_Pace.ValueType], builtins.type):
+    DESCRIPTOR: google.protobuf.descriptor.EnumDescriptor
+    PACE_UNSPECIFIED: _Pace.ValueType  # 0
+    """as PORTABLE"""
+    PACE_PORTABLE: _Pace.ValueType  # 1
+    """any machine"""
+    PACE_KERNEL: _Pace.ValueType  # 2
+    """the compiled kernel and the exact sampler"""
+
+class Pace(_Pace, metaclass=_PaceEnumTypeWrapper):
+    """What every node has; the planner's constants for D follow from it."""
+
+PACE_UNSPECIFIED: Pace.ValueType  # 0
+"""as PORTABLE"""
+PACE_PORTABLE: Pace.ValueType  # 1
+"""any machine"""
+PACE_KERNEL: Pace.ValueType  # 2
+"""the compiled kernel and the exact sampler"""
+Global___Pace: typing_extensions.TypeAlias = Pace
+
 @typing.final
 class Member(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
@@ -138,6 +162,7 @@ class Policy(google.protobuf.message.Message):
     BUDGETS_FIELD_NUMBER: builtins.int
     ENCRYPTION_FIELD_NUMBER: builtins.int
     ANSWER_BASE_MS_FIELD_NUMBER: builtins.int
+    ANSWER_PACE_FIELD_NUMBER: builtins.int
     min_departments: builtins.int
     colluding: builtins.int
     """c"""
@@ -151,6 +176,8 @@ class Policy(google.protobuf.message.Message):
     encryption: Global___Encryption.ValueType
     answer_base_ms: builtins.int
     """D for a question that costs nothing; 0: the planner's own"""
+    answer_pace: Global___Pace.ValueType
+    """how D grows with a question"""
     @property
     def budgets(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___FilterBudget]: ...
     def __init__(
@@ -165,8 +192,9 @@ class Policy(google.protobuf.message.Message):
         budgets: collections.abc.Iterable[Global___FilterBudget] | None = ...,
         encryption: Global___Encryption.ValueType = ...,
         answer_base_ms: builtins.int = ...,
+        answer_pace: Global___Pace.ValueType = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["answer_base_ms", b"answer_base_ms", "budgets", b"budgets", "colluding", b"colluding", "delta", b"delta", "encryption", b"encryption", "min_departments", b"min_departments", "round_ms", b"round_ms", "threshold", b"threshold", "tick_ms", b"tick_ms"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["answer_base_ms", b"answer_base_ms", "answer_pace", b"answer_pace", "budgets", b"budgets", "colluding", b"colluding", "delta", b"delta", "encryption", b"encryption", "min_departments", b"min_departments", "round_ms", b"round_ms", "threshold", b"threshold", "tick_ms", b"tick_ms"]) -> None: ...
 
 Global___Policy: typing_extensions.TypeAlias = Policy
 

@@ -318,28 +318,54 @@ class Reading(google.protobuf.message.Message):
 Global___Reading: typing_extensions.TypeAlias = Reading
 
 @typing.final
-class Packing(google.protobuf.message.Message):
+class Run(google.protobuf.message.Message):
+    """Slots of one width, which the coordinates of one block fill."""
+
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
+    CELLS_FIELD_NUMBER: builtins.int
     SLOT_BITS_FIELD_NUMBER: builtins.int
-    SLOTS_FIELD_NUMBER: builtins.int
-    CIPHERTEXTS_FIELD_NUMBER: builtins.int
     BIAS_FIELD_NUMBER: builtins.int
+    cells: builtins.int
     slot_bits: builtins.int
-    slots: builtins.int
-    """per ciphertext"""
-    ciphertexts: builtins.int
     bias: builtins.int
-    """added to every coordinate by every department"""
+    """added to each of these coordinates by every department"""
     def __init__(
         self,
         *,
+        cells: builtins.int = ...,
         slot_bits: builtins.int = ...,
-        slots: builtins.int = ...,
-        ciphertexts: builtins.int = ...,
         bias: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["bias", b"bias", "ciphertexts", b"ciphertexts", "slot_bits", b"slot_bits", "slots", b"slots"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["bias", b"bias", "cells", b"cells", "slot_bits", b"slot_bits"]) -> None: ...
+
+Global___Run: typing_extensions.TypeAlias = Run
+
+@typing.final
+class Packing(google.protobuf.message.Message):
+    """How a noised vector lies in plaintexts: its slots one after the other, from the least significant bit
+    on; where the next slot would pass plaintext_bits, the next plaintext begins with it.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CIPHERTEXTS_FIELD_NUMBER: builtins.int
+    RUNS_FIELD_NUMBER: builtins.int
+    PLAINTEXT_BITS_FIELD_NUMBER: builtins.int
+    ciphertexts: builtins.int
+    plaintext_bits: builtins.int
+    @property
+    def runs(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Run]:
+        """one per block, in their order"""
+
+    def __init__(
+        self,
+        *,
+        ciphertexts: builtins.int = ...,
+        runs: collections.abc.Iterable[Global___Run] | None = ...,
+        plaintext_bits: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["ciphertexts", b"ciphertexts", "plaintext_bits", b"plaintext_bits", "runs", b"runs"]) -> None: ...
 
 Global___Packing: typing_extensions.TypeAlias = Packing
 

@@ -4,14 +4,16 @@ import json
 import math
 import stat
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from google.protobuf.message import DecodeError
 
 from cotally.client.release import Release
-from cotally.v1 import query_pb2
+from cotally.v1 import log_pb2, query_pb2
 from cotally.v1.canonical import digest
 from cotally.v1.refusals import Misconfigured, Refused
 from tests.fixtures.bundle import Round, question
@@ -133,3 +135,21 @@ def test_without_matplotlib_one_sentence_says_what_to_install(monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(Misconfigured, match=r"pip install cotally\[plot\]"):
         release().plot()
+
+
+def test_a_flipped_bit_that_spells_the_same_message_is_refused(tmp_path: Path) -> None:
+    bundle, fingerprint = Round().bundle()
+    data = bundle.SerializeToString()
+    path = tmp_path / "a.release"
+    planted = 0
+    for place in range(len(data)):
+        if data[place] != 1:
+            continue
+        forged = data[:place] + b"\x03" + data[place + 1:]
+        with suppress(DecodeError):
+            if log_pb2.Bundle.FromString(forged) == bundle:
+                planted += 1
+                path.write_bytes(forged)
+                with pytest.raises(Refused, match="not spelled"):
+                    Release.load(path, fingerprint)
+    assert planted

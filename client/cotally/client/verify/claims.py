@@ -14,6 +14,7 @@ from cotally.v1.refusals import Refusal, Refused
 
 from ..published import column_of, key_cells, rational
 from .blocks import Want, blocks_of, check_sensitivity, width
+from .slots import cuts
 
 PICO: Final = 10**12  # pico-rho in one rho
 _MAX_EXPONENT: Final = 1074
@@ -44,7 +45,8 @@ def check_plan(
     - The block prices add up to no more than the release's (each was rounded up by less than one).
     - h counts the minimum's departments less those that may collude; 1 where one department holds all.
     - Every block's noise buys at least the privacy that its price states.
-    - The slots hold every coordinate and fit the modulus.
+    - A run of slots holds every block's coordinates, and as many whole slots as fit make a plaintext,
+      which is below the modulus.
     """
     _check_question(query)
     _check_layout(plan, query, table)
@@ -143,12 +145,11 @@ def _check_price(plan: round_pb2.Plan, block: round_pb2.Block) -> None:
 
 def _check_packing(plan: round_pb2.Plan, modulus_bits: int) -> None:
     packing = plan.packing
-    coordinates = sum(block.cells for block in plan.blocks)
     fits = (
-        packing.slots >= 1 and packing.slot_bits >= 1
-        and packing.slots * packing.slot_bits < modulus_bits
-        and packing.ciphertexts == -(-coordinates // packing.slots)
-        and packing.bias < 1 << packing.slot_bits
+        packing.plaintext_bits < modulus_bits
+        and [run.cells for run in packing.runs] == [block.cells for block in plan.blocks]
+        and all(1 <= run.slot_bits <= packing.plaintext_bits and run.bias < 1 << run.slot_bits
+                for run in packing.runs)
     )
-    if not fits:
+    if not fits or packing.ciphertexts != len(cuts(packing)) - 1:
         raise Refused(Refusal.PLAN_MISMATCH, "the plan's packing does not hold its coordinates")

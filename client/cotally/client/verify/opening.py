@@ -22,6 +22,8 @@ from gmpy2 import mpz
 from cotally.v1 import roster_pb2, round_pb2
 from cotally.v1.refusals import Refusal, Refused
 
+from .powers import power_product
+
 Result = TypeVar("Result")
 
 _WEIGHT_BYTES = 16
@@ -103,9 +105,11 @@ class Key:
             raise Refused(Refusal.MALFORMED, f"{what} are not {count} ciphertexts of {width} bytes")
         values = tuple(
             mpz(int.from_bytes(data[at:at + width], "big")) for at in range(0, len(data), width))
+        folded = mpz(1)  # one common divisor for all: a factor that one shares with N, the product shares
         for value in values:
-            if not 0 < value < self.square or math.gcd(value, self.modulus) != 1:
-                raise Refused(Refusal.MALFORMED, f"{what} hold a value that is no unit modulo N^2")
+            folded = folded * value % self.modulus
+        if any(not 0 < value < self.square for value in values) or gmpy2.gcd(folded, self.modulus) != 1:
+            raise Refused(Refusal.MALFORMED, f"{what} hold a value that is no unit modulo N^2")
         return values
 
 
@@ -128,12 +132,10 @@ def check_equality(
     if response.bit_length() > key.response_bits:
         raise bad
     own = key.verification[share - 1]
-    combined_c, combined_p = mpz(1), mpz(1)
     statement = (context, key.modulus, key.base, own, products, partials)
-    weights = _integers("cotally/v1/equality-weights", count, *statement)
-    for c, p, weight in zip(cs, ps, weights, strict=True):
-        combined_c = combined_c * gmpy2.powmod(c, weight, key.square) % key.square
-        combined_p = combined_p * gmpy2.powmod(p, weight, key.square) % key.square
+    weights = list(_integers("cotally/v1/equality-weights", count, *statement))
+    combined_c, combined_p = (power_product(each, weights, 8 * _WEIGHT_BYTES, key.square)
+                              for each in (cs, ps))
     challenge, = _integers(
         "cotally/v1/equality-challenge", 1,
         context, key.modulus, key.base, own, combined_c, combined_p, on_base, on_product)
@@ -191,16 +193,3 @@ def combine(key: Key, partials: Mapping[int, Sequence[mpz]]) -> list[int]:
             raise Refused(Refusal.BAD_PROOF, "the partial decryptions do not combine to a plaintext")
         plaintexts.append(int((value - 1) // key.modulus * scale % key.modulus))
     return plaintexts
-
-
-def unpack(plaintexts: Sequence[int], packing: round_pb2.Packing, departments: int, count: int) -> list[int]:
-    """Return the *count* coordinates in *plaintexts*, less the bias of each of *departments*.
-
-    Slot i of plaintext j, from the least significant bit, is coordinate j * slots + i.
-    """
-    mask = (1 << packing.slot_bits) - 1
-    slots = [
-        (plaintext >> (packing.slot_bits * slot)) & mask
-        for plaintext in plaintexts for slot in range(packing.slots)
-    ]
-    return [slot - departments * packing.bias for slot in slots[:count]]

@@ -13,7 +13,8 @@ from .announced import Federation
 from .checkpoint import Head, check_witnessed
 from .log import entry_hash
 from .merkle import verify_inclusion
-from .opening import check_equality, combine, side_by_side, unpack
+from .opening import check_equality, combine, side_by_side
+from .slots import unpack
 
 
 def check_transcript(
@@ -68,9 +69,8 @@ def open_totals(
             f"{len(opened)} key holders opened the release and {needed} are needed")
     chosen = {share: opened[share] for share in sorted(opened)[:needed]}
     plaintexts = combine(federation.key, chosen)
-    coordinates = sum(block.cells for block in plan.blocks)
     holders = tuple(sorted(body.key_holder for body in claims.values()))
-    return unpack(plaintexts, plan.packing, departments, coordinates), holders
+    return unpack(plaintexts, plan.packing, departments), holders
 
 
 def _bound_to(body: round_pb2.PartialBody) -> bytes:

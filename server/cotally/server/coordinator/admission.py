@@ -45,13 +45,13 @@ class Gate:
         if len(here) < plan.minimum:
             missing = ", ".join(sorted(set(priced.table.holders) - nodes))
             raise Refused(Refusal.TOO_FEW_DEPARTMENTS,
-                          f"{len(here)} departments that hold {priced.table.name} are connected and "
-                          f"{plan.minimum} are needed; missing: {missing}")
+                          f"connected departments that hold {priced.table.name}: {len(here)}; needed: "
+                          f"{plan.minimum}; missing: {missing}")
         holders = self._board.connected(roster_pb2.ROLE_KEY_HOLDER)
         if len(holders) < self._federation.policy.threshold:
             raise Refused(Refusal.TOO_FEW_KEY_HOLDERS,
-                          f"{len(holders)} key holders are connected and "
-                          f"{self._federation.policy.threshold} are needed")
+                          f"connected key holders: {len(holders)}; needed: "
+                          f"{self._federation.policy.threshold}")
         self._check_filters(plan, analyst, live)
         able = [name for name in here if self._can_pay(name, plan.population, plan.pico_rho)]
         if len(able) < plan.minimum:
@@ -87,24 +87,33 @@ class Gate:
             status.spent_pico_rho = max(status.spent_pico_rho, logged)
         return status
 
-    def filters(self, populations: list[str], analyst: str) -> list[analyst_pb2.FilterStatus]:
+    def filters(self, populations: list[str], analyst: str,
+                live: Sequence[round_pb2.Announcement]) -> list[analyst_pb2.FilterStatus]:
         """Every filter that a question of *analyst* on these populations must pass, and where it stands."""
-        return [status for population in populations for status in self._of(population, analyst)]
+        return [status for population in populations for status in self._of(
+            population, analyst, [a for a in live if a.plan.population == population])]
 
-    def _of(self, population: str, analyst: str) -> list[analyst_pb2.FilterStatus]:
+    def _of(self, population: str, analyst: str,
+            live: Sequence[round_pb2.Announcement]) -> list[analyst_pb2.FilterStatus]:
         found = []
         for member in self._federation.members(roster_pb2.ROLE_NODE):
             status = self._ledger(member.name, population)
             if status is not None:
+                reserved = sum(a.plan.pico_rho for a in live if member.name in a.participants)
                 found.append(analyst_pb2.FilterStatus(
                     kind=analyst_pb2.FILTER_KIND_DEPARTMENT, name=member.name, population=population,
-                    budget_pico_rho=status.budget_pico_rho, spent_pico_rho=status.spent_pico_rho))
-        for kind, name, of in ((analyst_pb2.FILTER_KIND_POPULATION, population, ""),
+                    budget_pico_rho=status.budget_pico_rho, spent_pico_rho=status.spent_pico_rho,
+                    reserved_pico_rho=min(reserved, status.spent_pico_rho)))
+        for kind, name, of in ((analyst_pb2.FILTER_KIND_POPULATION, population, POPULATION),
                                (analyst_pb2.FILTER_KIND_ANALYST, analyst, analyst)):
-            left, spent = self._follower.left(population, of), self._follower.spent(population, of)
+            own = [a for a in live if of in (POPULATION, a.envelope.body.analyst)]
+            left, logged = self._follower.left(population, of), self._follower.spent(population, of)
+            spent = logged + sum(a.plan.pico_rho for a in own
+                                 if self.transcript_index(digest("announcement", a)) is None)
             found.append(analyst_pb2.FilterStatus(
                 kind=kind, name=name, population=population, spent_pico_rho=spent,
-                budget_pico_rho=spent + (left or 0), unlimited=left is None))
+                reserved_pico_rho=min(spent, sum(a.plan.pico_rho for a in own)),
+                budget_pico_rho=logged + (left or 0), unlimited=left is None))
         return found
 
     def transcript_index(self, round_: bytes) -> int | None:

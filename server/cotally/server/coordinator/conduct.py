@@ -81,6 +81,10 @@ class Conductor:
     def _federation(self) -> Federation:
         return self._in_force.federation
 
+    def live(self) -> list[round_pb2.Announcement]:
+        """What was announced and has not ended."""
+        return [live.round.announcement.body for live in self._live.values()]
+
     # Steps 1 to 3
 
     async def ask(self, envelope: query_pb2.SignedEnvelope) -> bytes:
@@ -112,7 +116,7 @@ class Conductor:
             raise Refused(Refusal.EXPIRED, "the question has expired; ask it again")
         self._witnessing.follow()
         admission = self._gate.admit(envelope.body.query, envelope.body.analyst,
-                                     [live.round.announcement.body for live in self._live.values()])
+                                     self.live())
         self._witnessing.require_quorum()
         announced = announcements.announce(
             self._federation, envelope, admission.priced, admission.participants,

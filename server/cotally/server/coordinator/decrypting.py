@@ -10,6 +10,7 @@ from .board import Board
 from .session import Round
 
 PATIENCE_S = 10.0  # before others are asked too
+PATIENCE_PER_CIPHERTEXT_S = 0.05  # and this much more: a partial decryption without the kernel on one core
 
 
 class Decrypting:
@@ -28,6 +29,7 @@ class Decrypting:
         holders = len(round_.federation.members(roster_pb2.ROLE_KEY_HOLDER))
         tries: dict[str, int] = {}
         awaited: set[str] = set()
+        patience = PATIENCE_S + PATIENCE_PER_CIPHERTEXT_S * round_.priced.plan.packing.ciphertexts
         self._turn += 1
         while not round_.decrypted:
             bell.clear()
@@ -48,7 +50,7 @@ class Decrypting:
                     tries[name] = tries.get(name, 0) + 1
                     awaited.add(name)
             try:
-                async with asyncio.timeout(min(left, PATIENCE_S)):  # wait_for may swallow a cancellation
+                async with asyncio.timeout(min(left, patience)):  # wait_for may swallow a cancellation
                     await bell.wait()
             except TimeoutError:
                 awaited.clear()  # whoever was slow is asked again, behind the others

@@ -71,7 +71,7 @@ class AnalystService(analyst_pb2_grpc.AnalystsServicer):
         return analyst_pb2.QuoteResponse(
             plan=priced.message, departments=[h for h in holders if h in here],
             missing=[h for h in holders if h not in here],
-            filters=self._gate.filters([priced.table.population], member.name))
+            filters=self._gate.filters([priced.table.population], member.name, self._conductor.live()))
 
     async def Ask(  # noqa: N802
         self, request: analyst_pb2.AskRequest, context: _Context
@@ -112,7 +112,8 @@ class AnalystService(analyst_pb2_grpc.AnalystsServicer):
     ) -> analyst_pb2.BudgetResponse:
         member = self._caller(context)
         populations = sorted({t.population for t in self._federation.catalog.tables})
-        return analyst_pb2.BudgetResponse(filters=self._gate.filters(populations, member.name))
+        return analyst_pb2.BudgetResponse(
+            filters=self._gate.filters(populations, member.name, self._conductor.live()))
 
 
 class AuditService(audit_pb2_grpc.AuditServicer):

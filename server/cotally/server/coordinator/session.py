@@ -99,8 +99,8 @@ class Round:
         reasons = _alike(self.declined)
         if silent:
             reasons.append(f"no answer in time from {', '.join(silent)}")
-        return Refused(refusal, f"{len(self.commitments)} departments committed and "
-                                f"{self.priced.plan.minimum} are needed: {'; '.join(reasons)}")
+        return Refused(refusal, f"departments that committed: {len(self.commitments)}; needed: "
+                                f"{self.priced.plan.minimum}: {'; '.join(reasons)}")
 
     def reveal(self, opened: round_pb2.Reveal) -> None:
         """Take one department's reveal; the same one again changes nothing."""

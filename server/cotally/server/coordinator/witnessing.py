@@ -54,7 +54,7 @@ class Witnessing:
         here = len(self._board.ready(self._board.roster))
         if here < self.quorum:
             raise Refused(Refusal.TOO_FEW_WITNESSES,
-                          f"{here} departments and key holders are connected; a log entry needs the "
+                          f"connected departments and key holders: {here}; a log entry needs the "
                           f"cosignatures of {self.quorum}")
 
     def checkpoint(self, size: int) -> log_pb2.Checkpoint:

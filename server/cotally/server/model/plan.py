@@ -5,6 +5,8 @@ from enum import StrEnum
 from fractions import Fraction
 
 from .encryption import Encryption
+from .pace import Pace
+from .packing import Packing
 from .query import Mechanism
 
 PICO = 10**12  # pico-rho in one rho
@@ -120,16 +122,6 @@ def width(kind: BlockKind, leaves: Leaves | None) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Packing:
-    """How a noised vector lies in ciphertexts: slot i of ciphertext j is coordinate j*slots+i."""
-
-    slot_bits: int
-    slots: int
-    ciphertexts: int
-    bias: int  # added to each coordinate by each department
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything public about one measurement. All parties compute it and compare."""
 
@@ -161,3 +153,4 @@ class Rules:
     modulus_bits: int
     encryption: Encryption = Encryption.DJN
     answer_base_ms: int = ANSWER_BASE_MS
+    answer_pace: Pace = Pace.PORTABLE

@@ -47,7 +47,7 @@ async def _serve(path: Path, log: Log, ready: Ready) -> None:
     session = NodeSession(
         federation, us.member.name, us.signing, rounds.Rounds(database), ledger, follower,
         _grants(settings.grants), settings.accept_min_departments)
-    measuring = Measuring(federation, holding, os.urandom, settings.noise)
+    measuring = Measuring(federation, holding, os.urandom, log, settings.noise)
     rehearse = partial(_rehearse, settings=settings)
     await asyncio.to_thread(rehearse, measuring)
     service = NodeService(session, us, ledger, followers, measuring, tables, rehearse, log)

@@ -113,6 +113,8 @@ class NodeService:
             clear = session.reserve(decision)
             sealed = await self._measured(measuring, decision, clear, received)
             commitment = session.commit(clear, sealed)
+            self._log.event("ready", round=decision.round, total=announcement.body.plan.answer_ms,
+                            milliseconds=round(1000 * (time.monotonic() - received)))
             await asyncio.sleep(_until_answer(decision.announcement, received))
         elif record.commitment is not None:
             commitment = record.commitment

@@ -61,7 +61,14 @@ def lay_out(query: Query, table: Table, rules: Rules) -> Layout:
     requests = tuple(Request.of(statistic, table) for statistic in query.statistics)
     wanted = [METHODS[request.statistic.kind].encodings(request) for request in requests]
     encodings = tuple(dict.fromkeys(each for blocks in wanted for each in blocks))
-    readings = tuple(tuple(map(encodings.index, blocks)) for blocks in wanted)
+    if len(encodings) > limits.MAX_BLOCKS:
+        raise Refused(
+            Refusal.UNSUPPORTED,
+            f"the statistics need {len(encodings)} different sums in every group, more than "
+            f"{limits.MAX_BLOCKS}; ask for them in several queries",
+        )
+    places = {encoding: place for place, encoding in enumerate(encodings)}
+    readings = tuple(tuple(places[each] for each in blocks) for blocks in wanted)
     coordinates = groups * sum(encoding.width for encoding in encodings)
     if not 0 < coordinates <= limits.MAX_COORDINATES:
         raise Refused(

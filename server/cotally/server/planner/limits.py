@@ -6,7 +6,9 @@ from typing import Final
 MAX_STATISTICS: Final = 64
 MAX_KEYS: Final = 16
 MAX_COORDINATES: Final = 1_000_000  # over all blocks, groups and leaves
+MAX_BLOCKS: Final = 1000  # distinct ones: a question must be priced in little time, for asking is free
 MAX_EXPLAINING: Final = 8  # columns of a regression
+MAX_STEPS: Final = 2**112  # of the resolution from zero to a bound: engines' integers hold what comes of it
 MAX_DEPTH: Final = 32  # of nested conditions
 MAX_CONDITIONS: Final = 256  # comparisons, tests, junctions and negations together
 MAX_LITERALS: Final = 10_000  # in all IN lists together

@@ -2,10 +2,11 @@
 
 The argument, in one place. A department's un-noised integer is clamped to the public caps of its
 block, so it lies in -m..m with m = max(-low, high). Its noise share exceeds the distance t of `tail`
-with chance at most 2^-80 / draws, draws being departments times coordinates. The bias b is the
-largest m + t of all blocks; by the union bound some coordinate of some honest department leaves
--b..b, which is when `crypto.packing.pack` refuses, in fewer than 2^-80 of the releases. In all
-others every slot holds its sum exactly (`crypto.packing`, "no carry"), and no narrower slot would.
+with chance at most 2^-80 / draws, draws being departments times coordinates of all blocks. The bias
+b of a block is m + t; by the union bound over all draws some coordinate of some honest department
+leaves -b..b of its block, which is when `crypto.packing.pack` refuses, in fewer than 2^-80 of the
+releases. In all others every slot holds its sum exactly (`crypto.packing`, "no carry"), and no
+narrower slot would.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,8 @@ from typing import Final
 
 from ..crypto.packing import WIDEST, slot_width
 from ..dp.rounding import ceil_sqrt
-from ..model.plan import Block, Packing
+from ..model.packing import Packing, Run
+from ..model.plan import Block
 from ..model.query import Mechanism
 
 OVERFLOW_BITS: Final = 80  # an honest coordinate leaves its slot in at most 2^-80 of the releases
@@ -41,17 +43,15 @@ def tail(block: Block, mechanism: Mechanism, draws: int) -> int:
 
 
 def pack(blocks: Sequence[Block], mechanism: Mechanism, departments: int, modulus_bits: int) -> Packing:
-    """The narrowest slots for sums over *departments*; the largest packed total stays below the modulus.
+    """The narrowest slots for sums over *departments*, a run per block; packed totals stay below the modulus.
 
     Raises DoesNotFit where a slot needs more than TOTAL_BITS or than the modulus has.
     """
-    coordinates = sum(block.cells for block in blocks)
-    draws = departments * coordinates
-    reach = [max(-b.low, b.high) + tail(b, mechanism, draws) for b in blocks]
-    bias = max(reach)
-    slot_bits = slot_width(departments, bias)
-    widest = blocks[reach.index(bias)]
-    if slot_bits > min(TOTAL_BITS, modulus_bits - 1):
-        raise DoesNotFit(widest.column)
-    slots = (modulus_bits - 1) // slot_bits
-    return Packing(slot_bits, slots, -(-coordinates // slots), bias)
+    draws = departments * sum(block.cells for block in blocks)
+    runs = []
+    for block in blocks:
+        bias = max(-block.low, block.high) + tail(block, mechanism, draws)
+        runs.append(Run(block.cells, slot_width(departments, bias), bias))
+        if runs[-1].slot_bits > min(TOTAL_BITS, modulus_bits - 1):
+            raise DoesNotFit(block.column)
+    return Packing(tuple(runs), modulus_bits - 1)

@@ -64,20 +64,22 @@ def _price(query: Query, table: Table, rules: Rules, layout: Layout) -> Plan:
 
 
 def _blocks(layout: Layout, kind: Mechanism, rhos: tuple[Fraction, ...]) -> Iterator[Block]:
-    offset = 0
+    offset, coordinates = 0, layout.coordinates
     for encoding, rho in zip(layout.encodings, rhos, strict=True):
-        yield _block(layout, encoding, offset, kind, rho)
+        yield _block(layout, encoding, offset, coordinates, kind, rho)
         offset += layout.groups * encoding.width
 
 
-def _block(layout: Layout, encoding: Encoding, offset: int, kind: Mechanism, rho: Fraction) -> Block:
+def _block(
+    layout: Layout, encoding: Encoding, offset: int, coordinates: int, kind: Mechanism, rho: Fraction
+) -> Block:
     l1, l2_squared = layout.bounds.l1(encoding), layout.bounds.l2_squared(encoding)
     if kind is Mechanism.GAUSSIAN:
         asked = int(rho * PICO)
         refinement = gaussian.refinement(l2_squared, asked, layout.honest)
         l1, l2_squared = l1 * refinement, l2_squared * refinement**2
-        scale = gaussian.share_scale(l2_squared, asked, layout.honest, layout.coordinates)
-        price = gaussian.price(l2_squared, scale, layout.honest, layout.coordinates)
+        scale = gaussian.share_scale(l2_squared, asked, layout.honest, coordinates)
+        price = gaussian.price(l2_squared, scale, layout.honest, coordinates)
     else:
         refinement = laplace.refinement(l1, 2 * rho)
         l1, l2_squared = l1 * refinement, l2_squared * refinement**2

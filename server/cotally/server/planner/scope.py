@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
+from math import lcm
+from typing import Final
 
 from cotally.v1.refusals import Refusal, Refused
 
 from ..model.catalog import OTHER, Column, ColumnType, Derived, Table
 from ..model.query import ColumnBounds, Derivation, DerivedKey, Query
 from . import limits
+from .statistic_check import check_number
+
+_DIGITS: Final = 20  # behind the point, that a label has fewer of
 
 
 def effective(query: Query, table: Table, others: Sequence[Table]) -> Table:
@@ -22,16 +27,21 @@ def effective(query: Query, table: Table, others: Sequence[Table]) -> Table:
     """
     if others:
         table = _joined(query, table, others)
-    for bounds in query.bounds:
-        table = _replaced(table, _narrowed(_declared(table, bounds.column), bounds))
     if len({bounds.column for bounds in query.bounds}) != len(query.bounds):
         raise Refused(Refusal.MALFORMED, "the query bounds one column twice")
+    if len(query.derived) > limits.MAX_KEYS:
+        raise Refused(Refusal.UNSUPPORTED, f"GROUP BY takes at most {limits.MAX_KEYS} columns")
+    for bounds in query.bounds:
+        table = _replaced(table, _narrowed(_declared(table, bounds.column), bounds))
+    room = limits.MAX_COORDINATES  # cells that a further key may have: many keys of many would take minutes
     for key in query.derived:
         if table.column(key.name) is not None:
             raise Refused(Refusal.MALFORMED, f"the computed key {key.name!r} has the name of a column")
         if key.name not in query.keys:
             raise Refused(Refusal.MALFORMED, f"the computed key {key.name!r} is not in GROUP BY")
-        table = replace(table, columns=(*table.columns, _derived(_declared(table, key.column), key)))
+        made = _derived(_declared(table, key.column), key, room)
+        room //= len(made.keys)
+        table = replace(table, columns=(*table.columns, made))
     return table
 
 
@@ -59,7 +69,7 @@ def _joined(query: Query, table: Table, others: Sequence[Table]) -> Table:
     if len(holders) < minimum:
         raise Refused(
             Refusal.UNSUPPORTED,
-            f"{len(holders)} departments hold both {table.name!r} and {other.name!r}; "
+            f"departments that hold both {table.name!r} and {other.name!r}: {len(holders)}; "
             f"a release needs {minimum}",
         )
     return replace(
@@ -77,7 +87,7 @@ def _joined(query: Query, table: Table, others: Sequence[Table]) -> Table:
 
 def _narrowed(column: Column, bounds: ColumnBounds) -> Column:
     if not column.is_number:
-        raise Refused(Refusal.UNSUPPORTED, f"BOUNDS take a number; {column.name!r} is a {column.type.value}")
+        raise Refused(Refusal.UNSUPPORTED, f"BOUNDS take a number; {column.name!r} is none")
     if not column.lower <= bounds.lower < bounds.upper <= column.upper:
         raise Refused(
             Refusal.UNSUPPORTED,
@@ -93,11 +103,12 @@ def _narrowed(column: Column, bounds: ColumnBounds) -> Column:
     return replace(column, lower=bounds.lower, upper=bounds.upper)
 
 
-def _derived(column: Column, key: DerivedKey) -> Column:
+def _derived(column: Column, key: DerivedKey, room: int) -> Column:
+    """The category of *key*; refuses (UNSUPPORTED), before it lists them, more than *room* bins."""
     if column.derived is not None:
         raise Refused(Refusal.UNSUPPORTED, f"the computed key {key.name!r} is of another computed key")
     if key.derivation is Derivation.BIN:
-        cells, width = _bins(column, key)
+        cells, width = _bins(column, key, room)
     else:
         cells, width = _periods(column, key), 0
     if key.other and OTHER in cells:
@@ -108,10 +119,11 @@ def _derived(column: Column, key: DerivedKey) -> Column:
     )
 
 
-def _bins(column: Column, key: DerivedKey) -> tuple[tuple[str, ...], int]:
+def _bins(column: Column, key: DerivedKey, room: int) -> tuple[tuple[str, ...], int]:
     """Labels of the bins, their lower edges, and their width in units."""
     if not column.is_number:
-        raise Refused(Refusal.UNSUPPORTED, f"BIN takes a number; {column.name!r} is a {column.type.value}")
+        raise Refused(Refusal.UNSUPPORTED, f"BIN takes a number; {column.name!r} is none")
+    check_number(column)
     width = Fraction(0) if key.width is None else key.width / column.resolution
     if width <= 0 or width.denominator != 1:
         raise Refused(
@@ -124,16 +136,18 @@ def _bins(column: Column, key: DerivedKey) -> tuple[tuple[str, ...], int]:
         count = column.units // units + 1
     else:
         count = max(-(-column.units // units), 1)
-    if count > limits.MAX_COORDINATES:
-        raise Refused(Refusal.UNSUPPORTED, f"the key {key.name!r} has {count} cells")
-    edges = (column.lower + column.resolution * units * i for i in range(count))
-    return tuple(map(_label, edges)), units
+    if count > room:
+        raise Refused(
+            Refusal.UNSUPPORTED,
+            f"the key {key.name!r} has {count} cells; with the computed keys before it at most {room} fit",
+        )
+    return _labels(column.lower, column.resolution * units, count), units
 
 
 def _periods(column: Column, key: DerivedKey) -> tuple[str, ...]:
     if column.type is not ColumnType.DATE:
         kind = key.derivation.value.upper()
-        raise Refused(Refusal.UNSUPPORTED, f"{kind} takes a date; {column.name!r} is a {column.type.value}")
+        raise Refused(Refusal.UNSUPPORTED, f"{kind} takes a date; {column.name!r} is none")
     if key.width is not None:
         raise Refused(Refusal.MALFORMED, f"the key {key.name!r} is no BIN and takes no width")
     if key.derivation is Derivation.YEAR:
@@ -150,14 +164,26 @@ def _months(first: date, last: date) -> list[int]:
     return sorted({(first.month - 1 + i) % 12 + 1 for i in range(min(span, 11) + 1)})
 
 
+def _labels(first: Fraction, step: Fraction, count: int) -> tuple[str, ...]:
+    """Of *count* values from *first* on the shortest exact decimals, or fractions where there are none."""
+    common = lcm(first.denominator, step.denominator)
+    digits = next((d for d in range(_DIGITS) if 10**d % common == 0), None)
+    if digits is None:
+        return tuple(map(_label, (first + step * i for i in range(count))))
+    start, width = int(first * 10**digits), int(step * 10**digits)
+    return tuple(_decimal(start + width * i, digits) for i in range(count))
+
+
 def _label(value: Fraction) -> str:
-    """The shortest exact decimal, or the fraction where there is none."""
-    for digits in range(20):
-        scaled = value * 10**digits
-        if scaled.denominator == 1:
-            sign, text = "-" if scaled < 0 else "", f"{abs(int(scaled)):0{digits + 1}d}"
-            return sign + (f"{text[:-digits]}.{text[-digits:]}" if digits else text)
-    return str(value)
+    digits = next((d for d in range(_DIGITS) if 10**d % value.denominator == 0), None)
+    return str(value) if digits is None else _decimal(int(value * 10**digits), digits)
+
+
+def _decimal(scaled: int, digits: int) -> str:
+    """The shortest text of scaled / 10^digits."""
+    text = f"{abs(scaled):0{digits + 1}d}"
+    whole, part = text[:len(text) - digits], text[len(text) - digits:].rstrip("0")
+    return ("-" if scaled < 0 else "") + (f"{whole}.{part}" if part else whole)
 
 
 def _declared(table: Table, name: str) -> Column:

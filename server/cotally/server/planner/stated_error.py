@@ -103,17 +103,20 @@ class StatedError:
 
     def error(self, pico_rhos: Sequence[Fraction]) -> Fraction | None:
         """The half-width, rounded up, where the layout's blocks spend *pico_rhos*; None: the whole line."""
-        square = self._half_width_squared([pico_rhos[block] for block in self._reading])
+        return self._error([pico_rhos[block] for block in self._reading])
+
+    def _error(self, pico_rhos: Sequence[Fraction]) -> Fraction | None:
+        square = self._half_width_squared(pico_rhos)
         return None if square is None else root_up(square)
 
     def range(self, shares: Parts) -> tuple[Fraction, Fraction]:
         """The errors that can be asked for where blocks spend in the proportion of *shares*."""
         whole = sum(shares, Fraction(0))
-        each = [part * PICO / whole for part in shares]
-        least = self.error([part * limits.MOST_RHO / _SLACK**2 for part in each])
+        each = [shares[block] * PICO / whole for block in self._reading]
+        least = self._error([part * limits.MOST_RHO / _SLACK**2 for part in each])
         most, rho = None, limits.LEAST_RHO
         while most is None and rho < limits.MOST_RHO:  # the smallest loss at which there is an interval
-            most, rho = self.error([part * rho for part in each]), 2 * rho
+            most, rho = self._error([part * rho for part in each]), 2 * rho
         if self._request.statistic.kind is StatisticKind.MEAN:
             senseless = (self._request.number.upper - self._request.number.lower) / 2
             most = senseless if most is None else min(most, senseless)

@@ -44,7 +44,7 @@ def _check_columns(statistic: Statistic, table: Table) -> None:
     else:
         column = column_of(table, statistic.column)
         if kind is not StatisticKind.COUNT:
-            _check_number(column)
+            check_number(column)
     most = limits.MAX_EXPLAINING if kind is StatisticKind.REGR else 1 if kind in _OF_TWO else 0
     if len(others) > most or (most and not others):
         wanted = f"1 to {most}" if most > 1 else str(most)
@@ -52,16 +52,21 @@ def _check_columns(statistic: Statistic, table: Table) -> None:
             Refusal.MALFORMED, f"{statistic.alias!r} takes {wanted} explaining columns, not {len(others)}"
         )
     for name in others:
-        _check_number(column_of(table, name))
+        check_number(column_of(table, name))
     if len({statistic.column, *others}) <= len(others):
         raise Refused(Refusal.MALFORMED, f"{statistic.alias!r} names one column twice")
 
 
-def _check_number(column: Column) -> None:
+def check_number(column: Column) -> None:
+    """Refuse a column that has no units, or whose doubles lie so far apart that they are no units."""
     if not column.is_number:
         raise Refused(
             Refusal.UNSUPPORTED,
             f"{column.name!r} is a {column.type.value}; only numbers have sums, means and the like",
+        )
+    if max(abs(column.lower), abs(column.upper)) > limits.MAX_STEPS * column.resolution:
+        raise Refused(
+            Refusal.UNSUPPORTED, f"the bounds of {column.name!r} are too far from 0 for its resolution"
         )
 
 
@@ -92,6 +97,7 @@ def _check_weight(statistic: Statistic, table: Table) -> None:
     column = column_of(table, statistic.weight)
     if not column.weight or not column.is_number or column.lower < 0:
         raise Refused(Refusal.UNSUPPORTED, f"{column.name!r} is not declared as a survey weight")
+    check_number(column)
     if statistic.weight == statistic.column:
         raise Refused(Refusal.MALFORMED, f"{statistic.alias!r} weights a column by itself")
 

@@ -94,7 +94,7 @@ def _check_participants(participants: Sequence[str], priced: Priced) -> None:
         raise Refused(Refusal.MALFORMED, "the participants are not distinct, ordered holders of the table")
     if len(participants) < priced.plan.minimum:
         raise Refused(Refusal.TOO_FEW_DEPARTMENTS,
-                      f"{len(participants)} departments take part; {priced.table.name} needs "
+                      f"departments that take part: {len(participants)}; {priced.table.name} needs "
                       f"{priced.plan.minimum}")
 
 

@@ -58,5 +58,5 @@ def open_totals(federation: Federation, plan: Plan, departments: int,
                 partials: Sequence[round_pb2.Partial]) -> list[int]:
     """The noised totals, one per coordinate, that any t checked partials open."""
     plaintexts = threshold.combine(federation.key, {p.body.share: p.body.partials for p in partials})
-    totals: list[int] = packing.unpack(plaintexts, plan.packing, departments, plan.coordinates).tolist()
+    totals: list[int] = packing.unpack(plaintexts, plan.packing, departments).tolist()
     return totals

@@ -40,7 +40,7 @@ def check_frozen(
         raise Refused(Refusal.MALFORMED, "the frozen roster repeats a department or is not in order")
     if len(nodes) < priced.plan.minimum:
         raise Refused(Refusal.TOO_FEW_DEPARTMENTS,
-                      f"{len(nodes)} departments are in the roster; {priced.table.name} needs "
+                      f"departments in the roster: {len(nodes)}; {priced.table.name} needs "
                       f"{priced.plan.minimum}")
     for commitment in frozen.body.commitments:
         check_commitment(federation, announcement, priced, commitment)

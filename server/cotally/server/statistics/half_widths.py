@@ -27,4 +27,4 @@ def linearised(reach: Reach, leverages: Sequence[Fraction], people: Fraction) ->
     """
     if 4 * reach[0] > people**2:
         return None
-    return sum((a * b for a, b in zip(reach, leverages, strict=True)), Fraction(0))
+    return sum((a * b for a, b in zip(reach, leverages, strict=True) if b), Fraction(0))

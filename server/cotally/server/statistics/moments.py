@@ -7,6 +7,7 @@ column, so that the moments are those of the same values.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import combinations_with_replacement
 
 from ..model.plan import BlockKind
@@ -24,6 +25,7 @@ class Moments:
     covariances: dict[tuple[int, int], Fraction]  # by the columns' positions, the smaller first
 
 
+@lru_cache(maxsize=256)
 def scales(request: Request) -> tuple[Scaled, ...]:
     """The centred form of each column."""
     return tuple(centred(column, request.factor_limit) for column in request.columns)

@@ -8,6 +8,7 @@ from typing import Final
 from cotally.server.audit import lineage
 from cotally.server.crypto.keys import PublicKey
 from cotally.server.model.catalog import Catalog, Table
+from cotally.server.model.pace import Pace
 from cotally.server.model.plan import ANSWER_BASE_MS, Plan, Rules
 from cotally.server.model.query import Query
 from cotally.server.planner.check import check as check_query
@@ -54,7 +55,8 @@ class Federation:
         self.rules = Rules(
             colluding=self.policy.colluding, delta=decimal(self.policy.delta, "delta"),
             tick_ms=self.policy.tick_ms, round_ms=self.policy.round_ms, modulus_bits=self.key.bits,
-            encryption=self.key.encryption, answer_base_ms=self.policy.answer_base_ms or ANSWER_BASE_MS)
+            encryption=self.key.encryption, answer_base_ms=self.policy.answer_base_ms or ANSWER_BASE_MS,
+            answer_pace=_pace(self.policy.answer_pace))
         self._members = {m.name: m for m in charter.roster.members}
         self._price = lru_cache(maxsize=PRICES)(self._compute_price)
 
@@ -101,3 +103,11 @@ class Federation:
         check_query(query, table)
         plan = make_plan(query, table, self.rules)
         return Priced(query, table, plan, wire_plan.to_message(plan))
+
+
+def _pace(value: int) -> Pace:
+    try:
+        return Pace(value or Pace.PORTABLE)
+    except ValueError:
+        raise Refused(Refusal.MALFORMED, f"the policy has an answering pace {value} that is not known here"
+                      ) from None

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+from cotally.server.model.packing import Packing
 from cotally.server.model.plan import Block, BlockKind, Dyadic, Form, LeafScale, Leaves, Plan
 from cotally.server.model.query import Mechanism
 from cotally.v1 import query_pb2, round_pb2
@@ -31,11 +32,15 @@ def to_message(plan: Plan) -> round_pb2.Plan:
         blocks=[_block(b) for b in plan.blocks], mechanism=_MECHANISMS[plan.mechanism],
         honest=plan.honest, pico_rho=plan.pico_rho,
         epsilon=_decimal(plan.epsilon) if plan.epsilon is not None else "",
-        packing=round_pb2.Packing(slot_bits=plan.packing.slot_bits, slots=plan.packing.slots,
-                                  ciphertexts=plan.packing.ciphertexts, bias=plan.packing.bias),
+        packing=_packing(plan.packing),
         answer_ms=plan.answer_ms, population=plan.population, minimum=plan.minimum,
         readings=[round_pb2.Reading(blocks=blocks) for blocks in plan.readings],
     )
+
+
+def _packing(p: Packing) -> round_pb2.Packing:
+    runs = [round_pb2.Run(cells=r.cells, slot_bits=r.slot_bits, bias=r.bias) for r in p.runs]
+    return round_pb2.Packing(runs=runs, plaintext_bits=p.plaintext_bits, ciphertexts=p.ciphertexts)
 
 
 def _block(b: Block) -> round_pb2.Block:

@@ -230,9 +230,19 @@ PLANTED = {
     "plan with too few cells": (
         at("plan", lambda body: setattr(body.blocks[3], "cells", 2)), R.PLAN_MISMATCH),
     "plan with too few ciphertexts": (
-        at("plan", lambda body: setattr(body.packing, "ciphertexts", 2)), R.PLAN_MISMATCH),
+        at("plan", lambda body: setattr(body.packing, "ciphertexts", 1)), R.PLAN_MISMATCH),
+    "plan with plaintexts as long as the modulus": (
+        at("plan", lambda body: setattr(body.packing, "plaintext_bits", 1024)), R.PLAN_MISMATCH),
+    "plan with a run of slots for nobody": (
+        at("plan", lambda body: body.packing.runs.add(cells=1, slot_bits=8, bias=1)), R.PLAN_MISMATCH),
+    "plan with a run that is too short": (
+        at("plan", lambda body: setattr(body.packing.runs[0], "cells", 1)), R.PLAN_MISMATCH),
+    "plan with a slot of no bits": (
+        at("plan", lambda body: setattr(body.packing.runs[3], "slot_bits", 0)), R.PLAN_MISMATCH),
+    "plan with a bias that no slot holds": (
+        at("plan", lambda body: setattr(body.packing.runs[3], "bias", 1 << 48)), R.PLAN_MISMATCH),
     "plan with slots wider than the modulus": (
-        at("plan", lambda body: setattr(body.packing, "slot_bits", 300)), R.PLAN_MISMATCH),
+        at("plan", lambda body: setattr(body.packing.runs[1], "slot_bits", 300)), R.PLAN_MISMATCH),
     "plan with a sensitivity that is no number": (
         at("plan", lambda body: setattr(body.blocks[0], "l2_squared", "1e999999999")), R.MALFORMED),
 

@@ -26,7 +26,7 @@ from cotally.server.crypto.paillier import Encryptor
 from cotally.server.crypto.plaintext_proof import PlaintextProof
 from cotally.server.crypto.wellformed import check_modulus
 from cotally.server.model.encryption import Encryption
-from cotally.server.model.plan import Packing
+from cotally.server.model.packing import Packing, Run
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
 from tests.fixtures.keys import P_512, P_1024, Q_512, Q_1024, deal_small, small_dealt
 
@@ -34,7 +34,7 @@ DEALT = small_dealt()
 PUBLIC = DEALT.public
 N, SQUARE, WIDTH = PUBLIC.modulus, PUBLIC.modulus_squared, PUBLIC.ciphertext_bytes
 ONE = (2).to_bytes(WIDTH, "big")
-SLOTS = Packing(slot_bits=8, slots=2, ciphertexts=1, bias=16)
+SLOTS = Packing((Run(2, 8, 16),), 16)
 
 
 @pytest.fixture(params=[backend.IFMA, backend.GMPY2], autouse=True)

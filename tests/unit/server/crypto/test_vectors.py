@@ -13,7 +13,7 @@ from cotally.server.crypto.generator import masking_base
 from cotally.server.crypto.keys import PublicKey
 from cotally.server.crypto.packing import unpack
 from cotally.server.crypto.plaintext_proof import PlaintextProof
-from cotally.server.model.plan import Packing
+from cotally.server.model.packing import Packing, Run
 from cotally.v1.refusals import Refusal, Refused
 
 FILE = Path(__file__).parents[3] / "vectors" / "crypto.json"
@@ -112,7 +112,9 @@ def test_combining(case: dict[str, Any]) -> None:
 
 
 def test_totals_are_the_sums_of_the_parts_values() -> None:
-    packing, departments = Packing(**VECTORS["packing"]), len(VECTORS["values"])
-    totals = unpack(integers(VECTORS["plaintexts"]), packing, departments, 5)
+    said, departments = VECTORS["packing"], len(VECTORS["values"])
+    packing = Packing(tuple(Run(**run) for run in said["runs"]), said["plaintext_bits"])
+    assert packing.ciphertexts == said["ciphertexts"]
+    totals = unpack(integers(VECTORS["plaintexts"]), packing, departments)
     assert totals.tolist() == VECTORS["totals"]
     assert VECTORS["totals"] == [sum(v) for v in zip(*VECTORS["values"].values(), strict=True)]

@@ -13,7 +13,8 @@ from cotally.server.dp import exact, gaussian, laplace
 from cotally.server.dp import measure as door
 from cotally.server.dp.measure import measure
 from cotally.server.dp.noise import Noise
-from cotally.server.model.plan import Block, BlockKind, Dyadic, Packing, Plan
+from cotally.server.model.packing import Packing, Run
+from cotally.server.model.plan import Block, BlockKind, Dyadic, Plan
 from cotally.server.model.query import Mechanism
 from cotally.v1.refusals import Refusal, Refused
 
@@ -32,7 +33,7 @@ def a_plan(mechanism: Mechanism, cells: int = CELLS, honest: int = 2, l1: int = 
     block = Block(
         BlockKind.COUNT, "", 0, cells, 0, 1, Fraction(1), Fraction(0), 1, 0, CAP, l1, l1**2, scale, price
     )
-    packing = Packing(slot_bits=40, slots=1, ciphertexts=cells, bias=2 * CAP)
+    packing = Packing((Run(cells, 40, 2 * CAP),), 40)
     return Plan((block,), mechanism, honest, price, None, packing, 100, "residents", 3)
 
 

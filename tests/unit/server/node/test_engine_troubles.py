@@ -2,12 +2,16 @@
 
 import asyncio
 import time
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cotally.server.engines.engine import EngineError
+from cotally.server.engines.holding import Holding
+from cotally.server.engines.source import File, PostgresTable, Source
 from cotally.server.node.measuring import Measuring
 from cotally.server.node.service import NodeService
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
@@ -39,6 +43,18 @@ def test_what_is_in_the_way_is_refused_by_name_and_tells_no_more(
         measuring.reach(table([AGE]))
     assert refused.value.refusal is refusal
     assert said in refused.value.message and "secret" not in refused.value.message
+
+
+def test_a_join_of_two_engines_is_refused_by_both_names() -> None:
+    people = table([AGE])
+    visits = replace(people, name="visits")
+    sources: dict[str, Source] = {"people": File(Path("people.csv")),
+                                  "visits": PostgresTable("postgresql://db/x", "a", "visits")}
+    measuring = Measuring.__new__(Measuring)
+    measuring._engine = Holding(Path("nowhere"), sources)
+    with pytest.raises(Refused, match="people and visits lie in different engines") as refused:
+        measuring.reach(replace(visits, parts=(visits, people)))
+    assert refused.value.refusal is Refusal.UNSUPPORTED
 
 
 class Seal:

@@ -1,14 +1,13 @@
 """Slots hold what honest departments send, and refuse what no slot can hold."""
 
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from cotally.server.crypto.packing import OutOfSlot, unpack
 from cotally.server.crypto.packing import pack as encode
-from cotally.server.model.plan import Packing
+from cotally.server.model.packing import Packing
 from cotally.server.model.query import Mechanism
 from cotally.server.planner.packing import DoesNotFit, pack, tail
 from cotally.server.planner.plan import make_plan
@@ -28,13 +27,17 @@ def test_the_tail_bounds_the_noise(mechanism: Mechanism) -> None:
     assert tail(block, mechanism, 10**6) > reach
 
 
-def test_slots_are_as_narrow_as_the_widest_block_allows() -> None:
+def test_slots_are_as_narrow_as_their_own_block_allows() -> None:
     plan = make_plan(ask(N, TOTAL, MEAN, keys=("region",)), PEOPLE, RULES)
     packing = plan.packing
     assert packing == pack(plan.blocks, plan.mechanism, 5, RULES.modulus_bits)
-    assert packing.slot_bits == (5 * 2 * packing.bias).bit_length()
-    assert packing.slots == 3071 // packing.slot_bits
-    assert pack(plan.blocks, plan.mechanism, 50, RULES.modulus_bits).slot_bits > packing.slot_bits
+    assert [run.slot_bits for run in packing.runs] == [(10 * run.bias).bit_length() for run in packing.runs]
+    assert len({run.slot_bits for run in packing.runs}) > 1
+    alone = [pack([block], plan.mechanism, 5, RULES.modulus_bits).runs[0] for block in plan.blocks]
+    assert all(0 <= run.slot_bits - own.slot_bits <= 1  # more draws in all: a slightly longer tail
+               for run, own in zip(packing.runs, alone, strict=True))
+    wider = pack(plan.blocks, plan.mechanism, 50, RULES.modulus_bits)
+    assert all(more.slot_bits > run.slot_bits for more, run in zip(wider.runs, packing.runs, strict=True))
 
 
 @pytest.mark.parametrize("departments", [1, 2, 3, 5, 50])
@@ -42,26 +45,36 @@ def test_honest_extremes_fit_their_slots_and_one_bit_less_would_break_a_plan(dep
     """All departments at a cap, with the largest noise that is not refused, in every coordinate."""
     plan = make_plan(ask(N, TOTAL, MEAN, keys=("region",)), PEOPLE, RULES)
     packing = pack(plan.blocks, plan.mechanism, departments, RULES.modulus_bits)
-    largest = max(max(-b.low, b.high) + tail(b, plan.mechanism, departments * plan.coordinates)
-                  for b in plan.blocks)
-    assert largest == packing.bias
-    held = {}
-    for bits in (packing.slot_bits, packing.slot_bits - 1):
-        tried = replace(packing, slot_bits=bits)
-        for sign in (1, -1):
-            extreme = [sign * largest] * plan.coordinates
-            totals = [departments * plaintext for plaintext in plaintexts(extreme, tried)]
-            found = unpack(totals, tried, departments, plan.coordinates).tolist()
-            held[bits, sign] = found == [departments * value for value in extreme]
-    assert held == {(packing.slot_bits, 1): True, (packing.slot_bits, -1): True,
-                    (packing.slot_bits - 1, 1): False, (packing.slot_bits - 1, -1): True}
+    largest = [max(-b.low, b.high) + tail(b, plan.mechanism, departments * plan.coordinates)
+               for b in plan.blocks]
+    assert largest == [run.bias for run in packing.runs]
+    assert holds(packing, departments)
+    for number, run in enumerate(packing.runs):
+        runs = [*packing.runs]
+        runs[number] = replace(run, slot_bits=run.slot_bits - 1)
+        assert not holds(replace(packing, runs=tuple(runs)), departments)
+
+
+def holds(packing: Packing, departments: int) -> bool:
+    """Whether sums of all biases, and of all their negatives, come back."""
+    back = []
+    for sign in (1, -1):
+        extreme = [sign * run.bias for run in packing.runs for _ in range(run.cells)]
+        totals = [departments * plaintext for plaintext in plaintexts(extreme, packing)]
+        back.append(unpack(totals, packing, departments).tolist() == [departments * v for v in extreme])
+    return all(back)
 
 
 def plaintexts(values: list[int], packing: Packing) -> list[int]:
     """The layout by definition, also for slots that do not hold the values."""
-    return [sum(value + packing.bias << packing.slot_bits * k
-                for k, value in enumerate(values[start:start + packing.slots]))
-            for start in range(0, len(values), packing.slots)]
+    stream, at, found = 0, 0, []
+    for value, run in zip(values, (each for each in packing.runs for _ in range(each.cells)), strict=True):
+        if at + run.slot_bits > packing.plaintext_bits:
+            found.append(stream)
+            stream = at = 0
+        stream += value + run.bias << at
+        at += run.slot_bits
+    return [*found, stream]
 
 
 @pytest.mark.parametrize("mechanism", Mechanism)
@@ -80,4 +93,4 @@ def test_what_fits_no_slot_is_refused() -> None:
         pack([replace(block, high=2**61)], Mechanism.GAUSSIAN, 5, 3072)
     with pytest.raises(DoesNotFit):
         pack([block], Mechanism.GAUSSIAN, 5, 16)
-    assert Fraction(pack([block], Mechanism.GAUSSIAN, 5, 64).slots) >= 1
+    assert pack([block], Mechanism.GAUSSIAN, 5, 64).ciphertexts >= 1

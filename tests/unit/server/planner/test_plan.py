@@ -150,13 +150,18 @@ def check_price(plan: Plan, query: Query, table: Table) -> None:
 
 def check_packing(plan: Plan, table: Table) -> None:
     packing, departments = plan.packing, len(table.holders)
-    for block in plan.blocks:
-        assert packing.bias >= max(-block.low, block.high) + tail(block, plan.mechanism, 1)
-    largest = departments * 2 * packing.bias
-    assert largest < 2**packing.slot_bits and largest < 2**62
-    total = sum(largest << (packing.slot_bits * slot) for slot in range(packing.slots))
-    assert total < 2 ** (RULES.modulus_bits - 1)
-    assert (packing.ciphertexts - 1) * packing.slots < plan.coordinates <= packing.ciphertexts * packing.slots
+    for block, run in zip(plan.blocks, packing.runs, strict=True):
+        assert run.cells == block.cells
+        assert run.bias >= max(-block.low, block.high) + tail(block, plan.mechanism, 1)
+        assert departments * 2 * run.bias < 2**run.slot_bits <= 2**62
+    assert packing.plaintext_bits == RULES.modulus_bits - 1
+    bits = sum(run.cells * run.slot_bits for run in packing.runs)
+    assert packing.cuts[-1] == bits
+    assert all(0 < end - start <= packing.plaintext_bits
+               for start, end in zip(packing.cuts, packing.cuts[1:], strict=False))
+    widest = max(run.slot_bits for run in packing.runs)
+    assert bits <= packing.ciphertexts * packing.plaintext_bits
+    assert (packing.ciphertexts - 1) * (packing.plaintext_bits - widest + 1) <= bits
 
 
 @pytest.mark.parametrize("mechanism", Mechanism)

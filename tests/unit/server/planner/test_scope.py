@@ -138,7 +138,7 @@ def test_a_join_takes_the_tighter_of_what_two_tables_promise() -> None:
     (VISITS, people(unit="id"), "pid", "'people'"),
     (VISITS, people(unit=None), "pid", "row"),
     (VISITS, people(population="animals"), "pid", "animals"),
-    (VISITS, people(holders=("a", "b", "z")), "pid", "3 departments"),
+    (VISITS, people(holders=("a", "b", "z")), "pid", "departments that hold both .*: 3; a release needs"),
 ])  # fmt: skip
 def test_a_join_that_cannot_be_is_refused_by_name(
     table: Table, other: Table, using: str, culprit: str

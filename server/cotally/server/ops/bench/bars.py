@@ -30,9 +30,11 @@ def _seconds(ifma: float, gmpy2: float, *more: Bar) -> dict[str, tuple[Bar, ...]
     return {"ifma": (Bar("seconds", ifma), *more), "gmpy2": (Bar("seconds", gmpy2), *more)}
 
 
+_GIGABYTE: Final = Bar("mebibytes", 10**9 / 2**20)
+
 # What a run must have been asked for, so far as it says, to be held to the bars.
-_ASKED: Final = {"bits": 3072, "values": 10_000, "departments": 6_000}
-_ASKED_OF: Final = ("crypto", "federation")
+_ASKED: Final = {"bits": 3072, "values": 10_000, "departments": 6_000, "rows": 10_000_000}
+_ASKED_OF: Final = ("crypto", "engine", "federation")
 
 _BARS: Final[Mapping[str, Mapping[str, tuple[Bar, ...]]]] = {
     "encrypt_djn_vs_phe": _ratio(5_500, 700),
@@ -48,7 +50,16 @@ _BARS: Final[Mapping[str, Mapping[str, tuple[Bar, ...]]]] = {
     "threads_2_vs_1": _ratio(1.7, 1.5),
     "noise_laplace_vs_opendp": _ratio(80, 80),
     "noise_gaussian_vs_opendp": _ratio(140, 140),
+    "bound_vs_person_floor": _ratio(1 / 2.5, 1 / 2.5),
+    "bound_memory": {"ifma": (_GIGABYTE,), "gmpy2": (_GIGABYTE,)},
+    "bound_groups_vs_person_floor": _ratio(1 / 12, 1 / 12),
+    "bound_groups_memory": {"ifma": (_GIGABYTE,), "gmpy2": (_GIGABYTE,)},
+    "bound_row_vs_plain": _ratio(1 / 2, 1 / 2),
+    "bound_row_memory": {"ifma": (_GIGABYTE,), "gmpy2": (_GIGABYTE,)},
     "federation_p50": _seconds(0.6, 1.5),
+    "federation_10000_cells": {"ifma": (Bar("seconds", 5),)},
+    "node_path_100": {"ifma": (Bar("seconds", 0.15),)},
+    "node_path_100000": {"ifma": (Bar("seconds", 3),)},
 }
 _NOISE_AT_ANY_SCALE: Final = _ratio(8, 8)
 _SMALL_SCALE: Final = 1_000  # up to which the bars are those of the promised rows

@@ -61,6 +61,8 @@ class BenchCommand:
         output = args.output or ("text" if sys.stdout.isatty() else "json")
         if args.plot is not None:
             plot.check()
+        if args.dir is not None:
+            _make(args.dir)
         if args.read:
             runs, status = [_read(path, args.suite) for path in args.read], 0
         else:
@@ -123,6 +125,13 @@ def _read(path: Path, wanted: str) -> Run:
     if run.suite != wanted:
         raise Misconfigured(f"{path} holds the suite {run.suite}, not {wanted}")
     return run
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as reason:
+        raise Misconfigured(f"--dir {folder} cannot be made: {reason.strerror}") from None
 
 
 def _positive(text: str) -> int:

@@ -10,7 +10,10 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
+from cotally.server.crypto import backend
+from cotally.server.model.pace import Pace
 from cotally.server.ops.sandbox.home import SUMMARY
 from cotally.server.ops.sandbox.roles import COMMAND
 from cotally.v1.refusals import Misconfigured
@@ -18,6 +21,8 @@ from cotally.v1.refusals import Misconfigured
 from . import machine, suite
 from .rounds import SUITE, Measured, sum_up
 from .rows import Row, missing
+
+PACE: Final = {True: Pace.KERNEL, False: Pace.PORTABLE}  # with the compiled kernel, and without
 
 
 def measure(rounds: int, warm_up: int, key_bits: int, kept: Path | None) -> list[Row]:
@@ -28,10 +33,12 @@ def measure(rounds: int, warm_up: int, key_bits: int, kept: Path | None) -> list
     with ExitStack() as stack:
         folder = kept or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cotally-bench-")))
         folder.mkdir(parents=True, exist_ok=True)
-        _run(suite.argv(SUITE, "write", folder, "--key-bits", key_bits))
+        fast = backend.name() == "ifma"
+        _run(suite.argv(SUITE, "write", folder, "--key-bits", key_bits, "--pace", PACE[fast].spelling))
         sandbox = folder.absolute() / "sandbox"
         summary = sandbox / SUMMARY
-        asking = suite.argv(SUITE, "measure", summary, "--rounds", rounds, "--warm-up", warm_up)
+        asking = suite.argv(SUITE, "measure", summary, "--rounds", rounds, "--warm-up", warm_up,
+                            *([] if fast else ["--small"]))
         said = _run([*COMMAND, "sandbox", str(folder / "spec.toml"), "--dir", str(sandbox), "--", *asking])
         kinds = {role["name"]: role["role"] for role in json.loads(summary.read_text("utf-8"))["roles"]}
     return [facts, *sum_up(Measured.of(said.splitlines()), kinds | {"analyst": "analyst"})]

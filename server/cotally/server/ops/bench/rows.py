@@ -13,8 +13,13 @@ ROWS: Final[Mapping[str, tuple[str, ...]]] = {
         "add_vs_phe", "partial_vs_powmod", "combine_6000x1000", "threads_2_vs_1",
     ),
     "noise": ("noise_laplace_vs_opendp", "noise_gaussian_vs_opendp"),
-    "engine": ("bound_vs_person_floor", "bound_row_vs_plain"),
-    "federation": ("federation_p50", "federation_bytes"),
+    "engine": (
+        "bound_vs_person_floor", "bound_groups_vs_person_floor", "bound_row_vs_plain",
+        "bound_variance_vs_person_floor", "bound_median_vs_person_floor",
+        "postgres_vs_plain", "postgres_row_vs_plain", "spark_vs_plain", "spark_row_vs_plain",
+    ),
+    "federation": ("federation_p50", "federation_bytes", "federation_10000_cells",
+                   "federation_100000_cells", "node_path_100", "node_path_100000"),
 }
 MACHINE: Final = "machine"  # the row that every suite begins with: `facts`
 

@@ -127,3 +127,11 @@ def test_a_round_of_the_federation_is_measured(tmp_path: Path) -> None:
         assert rows["federation_p50"].seconds
     else:
         assert "no round was whole" in (rows["federation_p50"].missing or "")
+
+
+@pytest.mark.parametrize("name", ["federation", "engine"])
+def test_a_file_is_no_folder_to_keep_things_in(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(Misconfigured, match=r"--dir .*file cannot be made"):
+        run(name, "--dir", str(tmp_path / "file"))
+    assert (tmp_path / "file").read_text() == "mine"

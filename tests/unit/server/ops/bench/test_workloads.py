@@ -43,7 +43,9 @@ def check_suite(rows: dict[str, dict[str, Any]], suite: str) -> None:
     assert next(iter(rows)) == "machine"
     assert set(ROWS[suite]) <= set(rows)
     for name, row in rows.items():
-        assert "missing" not in row, name
+        if "missing" in row:  # a server, or a package of 450 MB
+            assert name.startswith(("postgres_", "spark_")), name
+            continue
         assert {"ratio", "seconds", "mebibytes", "share", "count", "facts"} & set(row), name
         if "ratio" in row:
             assert 0 <= row["low"] <= row["ratio"] <= row["high"]
@@ -65,18 +67,18 @@ def test_what_is_timed_computes_what_it_says() -> None:
     public, whole, packing = key.public(2048, Encryption.DJN), PrivateKey(*key.primes(2048)), TINY.packing()
     made: Any = encrypt.ours(TINY, Encryption.SHORT).run()
     first = TINY.vector(1)
-    assert (unpack(whole.decrypt(made.ciphertexts, public), packing, 1, 40) == first).all()
+    assert (unpack(whole.decrypt(made.ciphertexts, public), packing, 1) == first).all()
     opened = decrypt._decrypting(TINY)(decrypt._encrypted(TINY))
-    assert (unpack(opened, packing, 1, 40) == first).all()
+    assert (unpack(opened, packing, 1) == first).all()
     for departments in (2, add.DEPARTMENTS):
         total = add.total(public.ring, add._vectors(TINY, departments))
         sums = sum(add.values_of(TINY, department) for department in range(departments))
-        assert (unpack(whole.decrypt(total, public), add.packing_of(TINY), departments, 40) == sums).all()
+        assert (unpack(whole.decrypt(total, public), add.packing_of(TINY), departments) == sums).all()
 
 
 def test_a_vector_fills_the_slots_that_64_bits_would_have() -> None:
     full = setting.Setting(bits=3072, values=10_000, rounds=1, departments=1)
-    assert (full.packing().slots, full.packing().ciphertexts) == (47, 213)
+    assert (full.packing().plaintext_bits, full.packing().ciphertexts) == (47 * 62, 213)
     vector = full.vector(1)
     assert vector.dtype == np.int64
     assert np.abs(vector).max() > 2**58
