@@ -52,7 +52,7 @@ ALTERATIONS: dict[str, tuple[Refusal, Callable[[round_pb2.Announcement], object]
     "a lower price": (Refusal.PLAN_MISMATCH, lambda b: setattr(b.plan, "pico_rho", 1)),
     "a lower minimum": (Refusal.PLAN_MISMATCH, lambda b: setattr(b.plan, "minimum", 1)),
     "wider slots": (Refusal.PLAN_MISMATCH,
-                    lambda b: setattr(b.plan.packing, "slot_bits", b.plan.packing.slot_bits + 1)),
+                    lambda b: setattr(b.plan.packing, "plaintext_bits", b.plan.packing.plaintext_bits - 1)),
     "an earlier answer": (Refusal.PLAN_MISMATCH, lambda b: setattr(b.plan, "answer_ms", 1)),
     "another key": (Refusal.PLAN_MISMATCH, lambda b: setattr(b, "public_key", bytes(32))),
     "another key epoch, hence another h_s": (Refusal.PLAN_MISMATCH, lambda b: setattr(b, "key_epoch", 2)),

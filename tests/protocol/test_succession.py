@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from cotally.client.audit.verifier import verify_log
 from cotally.client.verify.bundle import Verified, verify
 from cotally.client.verify.lineage import check_reached
-from cotally.client.verify.log import verify_log
 from cotally.server.audit import lineage
 from cotally.server.audit.follower import Follower
 from cotally.server.coordinator.session import Round
@@ -149,8 +149,8 @@ def test_releases_before_and_after_verify_under_the_first_pin(lab: Lab) -> None:
         assert node.session.follower.ledger_spent(name, "residents") == status.spent_pico_rho
     checkpoint = lab.witness()
     entries = lab.audit.entries(0, lab.audit.size)
-    assert verify_log(lab.charter, pin, entries, checkpoint).size == lab.audit.size
-    assert verify_log(bundles[1].charter, pin, entries, checkpoint).size == lab.audit.size
+    assert verify_log(lab.charter, pin, entries, checkpoint).head.size == lab.audit.size
+    assert verify_log(bundles[1].charter, pin, entries, checkpoint).head.size == lab.audit.size
 
     # A later pin reaches back, with the chain that a coordinator sends along.
     late = lab.federation.roster

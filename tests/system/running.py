@@ -262,9 +262,9 @@ class Running:
         return run("query", sql, *words, environment={"COTALLY_PROFILE": str(self.profile(analyst))})
 
     def spent(self, analyst: str = "analyst") -> dict[tuple[str, str, str], int]:
-        """Pico-rho spent so far by (kind, name, population) of filter."""
+        """Pico-rho charged so far by (kind, name, population) of filter, rounds under way included."""
         with self.connect(analyst) as con:
-            return {(f.kind, f.name, f.population): f.spent for f in con.filters()}
+            return {(f.kind, f.name, f.population): f.cumulative for f in con.filters()}
 
 
 @contextmanager

@@ -146,7 +146,8 @@ def _write_configs(spec: Spec, parties: Mapping[str, Party], roster: bytes, arra
         folders.make_folder(parties[d.name].folder / "grants")
         budgets = {p: {d.budget.unit: d.budget.amount} for p in sorted({populations[t] for t in d.data})}
         write("node", d.name, folders.base_config(d.name, roster) | dial | {
-            "grants": "grants", "data": {t: arrangement.data_path(d, t) for t in d.data}, "budget": budgets})
+            "grants": "grants", "noise": d.noise.value,
+            "data": {t: arrangement.data_path(d, t) for t in d.data}, "budget": budgets})
     kept: dict[str, folders.Value] = (
         {"passphrase_file": arrangement.passphrase_file} if arrangement.passphrase_file else {})
     for i in range(1, spec.key_holders + 1):

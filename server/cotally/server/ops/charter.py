@@ -74,7 +74,8 @@ def policy_message(spec: Spec) -> roster_pb2.Policy:
     return roster_pb2.Policy(
         min_departments=spec.min_departments, colluding=spec.colluding, delta=decimal_text(spec.delta),
         round_ms=spec.round_ms, tick_ms=spec.tick_ms, threshold=spec.threshold, budgets=budgets,
-        encryption=roster_pb2.Encryption.ValueType(spec.encryption), answer_base_ms=spec.answer_base_ms)
+        encryption=roster_pb2.Encryption.ValueType(spec.encryption), answer_base_ms=spec.answer_base_ms,
+        answer_pace=roster_pb2.Pace.ValueType(spec.answer_pace))
 
 
 def catalog_message(spec: Spec) -> catalog_pb2.Catalog:

@@ -1,6 +1,7 @@
 """Returns the columns that a spec declares, each with the keys of its own type only."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -35,7 +36,7 @@ def _integer(s: Section, name: str, nullable: bool) -> Column:
     if upper - lower > MAX_UNITS:
         s.refuse("upper", "is too far from lower: at most 2^53 apart")
     return Column(name, ColumnType.INTEGER, nullable, lower=Fraction(lower), upper=Fraction(upper),
-                  weight=_weight(s, Fraction(lower)))
+                  weight=_weight(s, Fraction(lower), Fraction(upper)))
 
 
 def _float(s: Section, name: str, nullable: bool) -> Column:
@@ -50,14 +51,16 @@ def _float(s: Section, name: str, nullable: bool) -> Column:
     if upper - lower > MAX_UNITS * resolution:
         s.refuse("resolution", "is too fine for these bounds: at most 2^53 steps from lower to upper")
     return Column(name, ColumnType.FLOAT, nullable, lower=lower, upper=upper, resolution=resolution,
-                  weight=_weight(s, lower))
+                  weight=_weight(s, lower, upper))
 
 
-def _weight(s: Section, lower: Fraction) -> bool:
+def _weight(s: Section, lower: Fraction, upper: Fraction) -> bool:
     """Whether a number is declared as a survey weight."""
     weight = s.flag("weight", False)
     if weight and lower < 0:
         s.refuse("weight", "must not be declared of a column that may be negative")
+    if weight and upper == 0:
+        s.refuse("weight", "must not be declared of a column that is always 0")
     return weight
 
 
@@ -68,6 +71,8 @@ def _category(s: Section, name: str, nullable: bool) -> Column:
     if other and OTHER in codes:
         s.refuse(f"codes[{codes.index(OTHER)}]", f"must not be {OTHER!r}: other = true makes a cell so named")
     for i, code in enumerate(codes):
+        if any(unicodedata.category(c) == "Cc" for c in code):
+            s.refuse(f"codes[{i}]", f"must hold no control character such as a line's end, not {code[:20]!r}")
         if integers and not _INTEGER_CODE.fullmatch(code):
             s.refuse(f"codes[{i}]", f"must be a whole number as text (format = \"integer\"), not {code!r}")
     return Column(name, ColumnType.CATEGORY, nullable, codes=codes, other=other, integer_codes=integers)

@@ -37,7 +37,7 @@ class DoctorCommand:
         findings = [*machine.check(), *packages.check(), *(reach.check(profile) if profile else ())]
         if args.output == "json":
             for finding in findings:
-                print(json.dumps(finding.to_dict()))
+                print(json.dumps(finding.to_dict(), ensure_ascii=False))
         else:
             print("\n".join(lines(findings)))
         return next((f.status for f in findings if f.verdict is Verdict.FAIL), 0)

@@ -1,7 +1,9 @@
 """What a check of `cotally doctor` finds: a verdict, a detail, and what mends it."""
 
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final
 
 CONFIG: Final = 3
@@ -46,3 +48,13 @@ def warn(check: str, detail: str, fix: str) -> Finding:
 def fail(check: str, detail: str, fix: str, status: int = CONFIG) -> Finding:
     """It cannot work."""
     return Finding(check, Verdict.FAIL, detail, fix, status)
+
+
+def edit(path: Path) -> str:
+    """The command that opens *path* for mending."""
+    return f"${{EDITOR:-vi}} {shlex.quote(str(path))}"
+
+
+def quoted(path: Path) -> str:
+    """*path* as a shell reads it."""
+    return shlex.quote(str(path))

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,9 +80,9 @@ class GrantCommand:
         """Sign and write the grant; say where it lies."""
         path = grant_from_config(args.config, Terms(args.analyst, args.purpose, args.table or (), args.days))
         if args.output == "json":
-            sys.stdout.write(json.dumps({"grant": str(path), "analyst": args.analyst}) + "\n")
+            print(json.dumps({"grant": str(path), "analyst": args.analyst}, ensure_ascii=False))
         else:
-            sys.stdout.write(f"granted to {args.analyst}: {path}; restart the node to let it count\n")
+            print(f"granted to {args.analyst}: {path}; restart the node to let it count")
         return 0
 
 

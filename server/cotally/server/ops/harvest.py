@@ -8,15 +8,18 @@ and values become a code list only where somebody confirms that they are public 
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cotally.server.model.catalog import OTHER
 from cotally.v1.refusals import Misconfigured
 
-from .harvest_sources import Relation, Seen, relations
+from .harvest_sources import relations
+from .relation import MAX_CODES, Relation, Seen, nameable
 
 _UNITS: Final = ("pid", "person_id", "personid", "patient_id", "patientid", "subject_id", "id", "uid",
                  "身份证号")
@@ -43,7 +46,8 @@ class InitCommand:
     def configure(self, parser: argparse.ArgumentParser) -> None:
         """SOURCE, where to, and the answers."""
         parser.add_argument("source", metavar="SOURCE",
-                            help="a CSV or Parquet file, a folder, or postgresql://role@host/database")
+                            help="a CSV or Parquet file, a folder of them, or the address of a database: "
+                                 "postgresql://role@host/database, spark://local?path=folder, sc://...")
         parser.add_argument("--out", type=Path, metavar="FILE",
                             help="where to write (default: standard output)")
         parser.add_argument("--department", metavar="NAME", help="answers question 1")
@@ -53,29 +57,58 @@ class InitCommand:
         parser.add_argument("--population", metavar="NAME", help="answers question 4")
         parser.add_argument("--codes", choices=["confirm", "leave"],
                             help="answers question 5: is every value listed public knowledge")
+        parser.add_argument("--yes", action="store_true",
+                            help="ask nothing; what is not answered here gets its default")
         parser.add_argument("-o", choices=["text", "json"], default="text", dest="output")
-        parser.epilog = ("Bounds are never filled in: they come from public knowledge, not from records.\n"
+        parser.epilog = ("Examples\n  cotally node init data/ --out part.toml\n"
+                         "  cotally node init data/people.csv --yes --department north --codes confirm\n\n"
+                         "Bounds are never filled in: they come from public knowledge, not from records.\n"
                          "Complete the file, and give it to `cotally sandbox` or `cotally federation init`.")
 
     def run(self, args: argparse.Namespace) -> int:
         """Read, ask, write."""
-        found = relations(args.source, args.out.parent if args.out else Path())
-        ask = _asker(sys.stdin.isatty() and args.output == "text")
-        chosen, answers = settle(found, args, ask)
+        out: Path | None = args.out
+        if out is not None:
+            _check_free(out)
+        found, left = relations(args.source, out.parent if out else Path())
+        for sentence in left:
+            print(f"left out: {sentence}", file=sys.stderr)
+        asked = sys.stdin.isatty() and args.output == "text" and not args.yes
+        chosen, answers = settle(found, args, _asker(asked))
         text = fragment(chosen, answers)
-        if args.out is not None:
-            if args.out.exists():
-                raise Misconfigured(f"{args.out} exists already; name another --out")
-            args.out.write_text(text, "utf-8")
+        if out is not None:
+            _write(out, text)
         if args.output == "json":
-            print(json.dumps({"out": str(args.out) if args.out else None, "fragment": text,
+            print(json.dumps({"out": str(out) if out else None, "fragment": text, "left_out": left,
                               "tables": {r.name: {"rows": r.rows, "unit": answers.units[r.name]}
                                          for r in chosen}}, ensure_ascii=False))
-        elif args.out is None:
+        elif out is None:
             sys.stdout.write(text)
         else:
-            print(f"wrote {args.out}; every line marked `decide` or `confirm` waits for you", file=sys.stderr)
+            print(f"wrote {out}; every line marked `decide` or `confirm` waits for you", file=sys.stderr)
         return 0
+
+
+def _check_free(out: Path) -> None:
+    """Refuse before anything is read or asked: what somebody completed by hand is never overwritten."""
+    if out.exists():
+        raise Misconfigured(f"{out} exists already; name another --out")
+    if not out.parent.is_dir():
+        raise Misconfigured(f"{out.parent}: there is no such folder")
+
+
+def _write(out: Path, text: str) -> None:
+    """Write all of *text*, or leave nothing."""
+    draft = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, "utf-8")
+        os.link(draft, out)  # unlike rename, it never replaces
+    except FileExistsError:
+        raise Misconfigured(f"{out} exists already; name another --out") from None
+    except OSError as error:
+        raise Misconfigured(f"{out} cannot be written: {error.strerror}") from None
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def settle(found: Sequence[Relation], args: argparse.Namespace, ask: Ask) -> tuple[list[Relation], Answers]:
@@ -93,6 +126,9 @@ def settle(found: Sequence[Relation], args: argparse.Namespace, ask: Ask) -> tup
     having = [r.name for r in chosen if unit == "row" or any(c.name == unit for c in r.columns)]
     if not having:
         raise Misconfigured(f"--unit {unit}: table {chosen[0].name} has no such column")
+    if unit != "row" and not nameable(unit):
+        raise Misconfigured(f"--unit {unit!r}: a unit column's name is of letters, digits and '_'; rename it "
+                            "in the source")
     units = {r.name: unit if r.name in having else candidate(r) for r in chosen}
     population = args.population or ask("4. Whose people are they (a population's name)?", (), "residents")
     listed = any(c.codes for r in chosen for c in r.columns)
@@ -104,17 +140,20 @@ def settle(found: Sequence[Relation], args: argparse.Namespace, ask: Ask) -> tup
 
 def candidate(relation: Relation) -> str:
     """The column that most likely names a person: by name, else by how many values it has."""
-    named = [c.name for c in relation.columns if c.name.casefold() in _UNITS]
+    columns = [c for c in relation.columns if c.type and nameable(c.name)]
+    named = [c.name for c in columns if c.name.casefold() in _UNITS]
     if named:
         return min(named, key=lambda name: _UNITS.index(name.casefold()))
-    texts = [c for c in relation.columns if c.type in ("category", "integer") and not c.nullable]
+    texts = [c for c in columns if c.type in ("category", "integer") and not c.nullable]
     best = max(texts, key=lambda c: c.distinct, default=None)
     return best.name if best is not None and 2 * best.distinct > relation.rows else "row"
 
 
 def fragment(chosen: Sequence[Relation], answers: Answers) -> str:
     """The commented spec, tables first: TOML that is refused until it is complete."""
-    lines = ["# Proposed by `cotally node init`; what is marked `decide` or `confirm` is yours.", ""]
+    lines = ["# Proposed by `cotally node init`; what is marked `decide` or `confirm` is yours.",
+             "# All departments' parts make one spec, which begins with:",
+             "# [federation]", '# name = "..."', ""]
     for relation in chosen:
         unit = answers.units[relation.name]
         lines += [
@@ -139,20 +178,26 @@ def fragment(chosen: Sequence[Relation], answers: Answers) -> str:
 
 
 def _column(column: Seen, confirmed: bool) -> list[str]:
+    if not nameable(column.name):
+        return [f"  # left out: {_text(column.name)}; rename it in the source (letters, digits and '_')"]
+    if not column.type:
+        return [f"  # left out: {column.name}; values of its type cannot be asked about"]
     head = f"  {{ name = {_text(column.name)}, type = {_text(column.type)}"
     if not column.nullable:
         head += ", nullable = false"
     bounds = "from public knowledge, never from the data"
     match column.type:
         case "integer":
-            return [f"{head} }},  # decide: lower = , upper = ; {bounds}"]
+            few = "; or a category, if it is a code" if column.distinct <= MAX_CODES else ""
+            return [f"{head} }},  # decide: lower = , upper = ; {bounds}{few}"]
         case "float":
             return [f"{head} }},  # decide: lower = , upper = , resolution = ; {bounds}"]
         case "date":
             return [f'{head} }},  # decide: lower = "YYYY-MM-DD", upper = ; {bounds}']
-        case _ if not column.codes:
+        case _ if not set(column.codes) - {OTHER}:
             return [f"{head} }},  # decide: codes = [...], or remove the column: it has many values"]
-    codes = f"codes = [{', '.join(map(_text, column.codes))}], other = true"
+    listed = [code for code in column.codes if code != OTHER]  # that is what the cell for the rest is called
+    codes = f"codes = [{', '.join(map(_text, listed))}], other = true"
     if confirmed:
         return [f"{head}, {codes} }},  # confirm: must be public knowledge"]
     return [f"{head} }},  # confirm: must be public knowledge:", f"  # {codes}"]

@@ -19,6 +19,7 @@ from .findings import Finding, fail, ok, warn
 OLDEST: Final = (3, 11)
 GIB: Final = 2**30
 MIB: Final = 2**20
+BUSIEST: Final = "ps aux --sort=-rss | head"  # who holds the memory
 _RELEASED: Final = 1_767_225_600  # 2026-01-01: a clock before it is certainly wrong
 _UNSYNCHRONISED: Final = 5  # TIME_ERROR, adjtimex(2)
 
@@ -78,7 +79,7 @@ def loopback() -> Finding:
             return ok("loopback", "127.0.0.1 can be bound and dialled")
     except OSError as error:
         return fail("loopback", f"127.0.0.1 does not work: {error.strerror or error}",
-                    "allow local connections in the firewall or container")
+                    "sudo ip link set lo up")
 
 
 def room() -> Finding:
@@ -88,9 +89,9 @@ def room() -> Finding:
         with tempfile.TemporaryFile(dir=folder):
             free = shutil.disk_usage(folder).free
     except OSError as error:
-        return fail("space", f"{folder} is not writable: {error.strerror}", "set TMPDIR to a folder of yours")
+        return fail("space", f"{folder} is not writable: {error.strerror}", "export TMPDIR=$HOME")
     said = f"{free / GIB:.1f} GiB free in {folder}"
-    fix = "free some space, or set TMPDIR to another disk"
+    fix = f"df -h {folder}; export TMPDIR=/another/disk"
     if free < 100 * MIB:
         return fail("space", said, fix)
     return ok("space", said) if free >= GIB else warn("space", said, fix)
@@ -109,16 +110,20 @@ def cores(usable: int | None = None) -> Finding:
 
 def memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup")) -> Finding:
     """Memory that is free, under the container's limit if there is one."""
-    available = _available(meminfo)
+    available = free_memory(meminfo, cgroup)
     if available is None:
         return ok("memory", "not known on this system")
-    if (spare := _spare(cgroup)) is not None:
-        available = min(available, spare)
     said = f"{available / GIB:.1f} GiB available"
     if available < 512 * MIB:
-        return fail("memory", said, "free memory: a node takes up to 250 MiB, a sandbox runs many roles")
+        return fail("memory", f"{said}: a node takes up to 250 MiB, a sandbox runs many roles", BUSIEST)
     return ok("memory", said) if available >= 2 * GIB else warn(
-        "memory", said, "enough for one role; a sandbox of five departments wants 2 GiB")
+        "memory", f"{said}: enough for one role; a sandbox of five departments wants 2 GiB", BUSIEST)
+
+
+def free_memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Bytes that a process may still take; None where nobody knows."""
+    available, spare = _available(meminfo), _spare(cgroup)
+    return available if available is None or spare is None else min(available, spare)
 
 
 def _available(meminfo: Path) -> int | None:

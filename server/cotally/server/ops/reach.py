@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cotally.v1.refusals import Misconfigured
 
-from .findings import CREDENTIALS, UNREACHABLE, Finding, fail, ok, warn
+from .findings import CREDENTIALS, UNREACHABLE, Finding, edit, fail, ok, quoted, warn
 
 if TYPE_CHECKING:
     from cotally.v1 import roster_pb2
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 FILES: Final = ("ca", "certificate", "key", "signing_key")
 SOON: Final = 30  # days before the end of a certificate from which to say so
 _PATIENCE: Final = 5.0  # seconds
-_RENEW: Final = "ask the federation's CA for a new certificate"
 
 
 def check(path: Path, now: datetime | None = None) -> list[Finding]:
@@ -39,11 +38,11 @@ def check_files(path: Path, now: datetime | None = None) -> list[Finding]:
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        return [fail("profile", f"{path}: {error.strerror}", "check the path, or COTALLY_PROFILE")]
+        return [fail("profile", f"{path}: {error.strerror}", f"ls -l {quoted(path.parent)}")]
     except ValueError as error:
-        return [fail("profile", f"{path}: this is not TOML: {error}", f"mend {path}")]
+        return [fail("profile", f"{path}: this is not TOML: {error}", edit(path))]
     if wrong := [key for key in ("coordinator", *FILES) if not isinstance(table.get(key), str)]:
-        return [fail("profile", f"{path}: `{wrong[0]}` is missing or no text", f"mend {path}")]
+        return [fail("profile", f"{path}: `{wrong[0]}` is missing or no text", edit(path))]
     files = {key: path.parent / table[key] for key in FILES}
     findings = [ok("profile", str(path)), private("signing key", files["signing_key"]),
                 private("key", files["key"])]
@@ -59,7 +58,8 @@ def private(what: str, path: Path) -> Finding:
     try:
         credentials.read_private(path)
     except Misconfigured as error:
-        return fail(what, error.message, f"chmod 600 {path}")
+        mend = f"chmod 600 {quoted(path)}" if path.exists() else f"ls -la {quoted(path.parent)}"
+        return fail(what, error.message, mend)
     return ok(what, f"{path}, for its owner only")
 
 
@@ -69,10 +69,25 @@ def certificate(files: Mapping[str, Path], now: datetime) -> Finding:
     try:
         loaded = credentials.load(files["ca"], files["certificate"], files["key"], clock=lambda: now)
     except Misconfigured as error:
-        return fail("certificate", error.message, _RENEW, CREDENTIALS)
+        return fail("certificate", error.message, _mend(error.message, files), CREDENTIALS)
     days = (loaded.certificate.not_valid_after_utc - now).days
     said = f"{files['certificate']}, valid for {days} more days"
-    return ok("certificate", said) if days > SOON else warn("certificate", said, _RENEW)
+    return ok("certificate", said) if days > SOON else warn("certificate", said, renew(files))
+
+
+def renew(files: Mapping[str, Path]) -> str:
+    """The command that asks for the same certificate anew: its output goes to the federation's CA."""
+    own = files["certificate"]
+    return (f"openssl x509 -x509toreq -copy_extensions copyall -in {quoted(own)} "
+            f"-signkey {quoted(files['key'])} -out {quoted(own.with_suffix('.csr'))}")
+
+
+def _mend(reason: str, files: Mapping[str, Path]) -> str:
+    if "not valid before" in reason or "not valid yet" in reason:
+        return "sudo timedatectl set-ntp true"
+    if "expired" in reason and str(files["certificate"]) in reason:
+        return renew(files)
+    return f"openssl verify -CAfile {quoted(files['ca'])} {quoted(files['certificate'])}"
 
 
 def coordinator(address: str, files: Mapping[str, Path]) -> Finding:
@@ -81,22 +96,24 @@ def coordinator(address: str, files: Mapping[str, Path]) -> Finding:
     try:
         where = parse_address(address)
     except Misconfigured as error:
-        return fail("coordinator", error.message, "mend `coordinator`")
+        return fail("coordinator", error.message, "cotally doctor --help")
+    mend = f"nc -vz {where.host} {where.port}"
     try:
         line = socket.create_connection((where.host, where.port), timeout=_PATIENCE)
     except OSError as error:
         return fail("coordinator", f"{address} cannot be reached: {error.strerror or error}",
-                    "ask whether the coordinator runs, and whether a firewall lets you dial out", UNREACHABLE)
+                    mend, UNREACHABLE)
     with line:
         try:
             return _handshake(line, where.host, address, files)
         except ssl.SSLError as error:
             reason = getattr(error, "verify_message", "") or error.reason or "no TLS"
             return fail("coordinator", f"{address} is not this federation's: {reason}",
-                        "compare `coordinator` and `ca` with what the federation gave you", CREDENTIALS)
+                        f"openssl s_client -connect {where.host}:{where.port} -CAfile {quoted(files['ca'])}",
+                        CREDENTIALS)
         except OSError as error:
             return fail("coordinator", f"{address} hung up: {error.strerror or error}",
-                        "the coordinator's log says why", UNREACHABLE)
+                        mend, UNREACHABLE)
 
 
 def _handshake(line: socket.socket, host: str, address: str, files: Mapping[str, Path]) -> Finding:
@@ -106,7 +123,8 @@ def _handshake(line: socket.socket, host: str, address: str, files: Mapping[str,
     context.set_alpn_protocols(["h2"])
     with context.wrap_socket(line, server_hostname=host) as secure:
         if not secure.recv(1):
-            return fail("coordinator", f"{address} does not accept this certificate", _RENEW, CREDENTIALS)
+            return fail("coordinator", f"{address} does not accept this certificate", renew(files),
+                        CREDENTIALS)
         return _lasts(address, secure.getpeercert() or {})
 
 

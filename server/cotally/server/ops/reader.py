@@ -159,9 +159,11 @@ class Section:
         places = {f"{self.place(key)}[{i}]": v for i, v in enumerate(values)}
         inner = Section(self._file, "", places)
         texts = tuple(inner.text(place) for place in places)
+        seen: set[str] = set()
         for i, text in enumerate(texts):
-            if text in texts[:i]:
+            if text in seen:
                 self.refuse(f"{key}[{i}]", f"repeats {_show(text)}")
+            seen.add(text)
         return texts
 
     def section(self, key: str) -> "Section":

@@ -13,4 +13,4 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 def say(output: str, data: dict[str, Any], lines: Sequence[str]) -> None:
     """Print *data* under `-o json`, else *lines*."""
-    print(json.dumps(data) if output == "json" else "\n".join(lines))
+    print(json.dumps(data, ensure_ascii=False) if output == "json" else "\n".join(lines))

@@ -11,9 +11,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from cotally.server.dp.accounting import rho_from_epsilon
+from cotally.server.dp.noise import Noise
 from cotally.server.engines.source import absolute, is_url, parse, spelling
 from cotally.server.model.catalog import Table
 from cotally.server.model.encryption import Encryption
+from cotally.server.model.pace import Pace
 from cotally.server.model.plan import ANSWER_BASE_MS, PICO
 from cotally.v1.refusals import Misconfigured
 
@@ -48,6 +50,7 @@ class Department:
     name: str
     budget: Budget
     data: dict[str, str]  # table -> path or address as written; paths are relative to the spec
+    noise: Noise  # who draws it
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Spec:
     round_ms: int
     tick_ms: int
     answer_base_ms: int
+    answer_pace: Pace
     encryption: Encryption
     population_budget: Budget | None
     tables: tuple[Table, ...]
@@ -139,6 +143,7 @@ def _spec(file: Path, s: Section, tables: list[Section], departments: tuple[Depa
     if tick_ms > round_seconds * 1000:
         s.refuse("tick_ms", "must not be longer than the round")
     answer_base_ms = s.integer("answer_base_ms", 1, 60_000, ANSWER_BASE_MS)
+    answer_pace = Pace[s.choice("answer_pace", [p.spelling for p in Pace], "portable").upper()]
     encryption = Encryption[s.choice("encryption", [e.spelling for e in Encryption], "djn").upper()]
     population_budget = _budget(s, "population_budget") if s.has("population_budget") else None
     read = tuple(_table(t, i, name, minimum, colluding, departments) for i, t in enumerate(tables))
@@ -150,8 +155,8 @@ def _spec(file: Path, s: Section, tables: list[Section], departments: tuple[Depa
                           f"expected_people; that is {float(Fraction(1, 10 * largest)):.3g}")
     s.done()
     spec = Spec(file, name, key_bits, holders, threshold, minimum, colluding, delta,
-                int(round_seconds * 1000), tick_ms, answer_base_ms, encryption, population_budget, read,
-                departments, analysts)
+                int(round_seconds * 1000), tick_ms, answer_base_ms, answer_pace, encryption,
+                population_budget, read, departments, analysts)
     _check_budgets(spec)
     return spec
 
@@ -216,8 +221,9 @@ def _department(s: Section, known: Sequence[str]) -> Department:
     for table in names:
         if table not in known:
             data.refuse(table, f"is no table of this spec; known are {', '.join(known)}")
+    noise = Noise(s.choice("noise", [n.value for n in Noise], Noise.OPENDP.value))
     s.done()
-    return Department(name, budget, {table: _data(s.file, data, table) for table in names})
+    return Department(name, budget, {table: _data(s.file, data, table) for table in names}, noise)
 
 
 def _data(file: Path, s: Section, table: str) -> str:

@@ -172,4 +172,4 @@ def _budget(file: _File, population: str, value: object) -> tuple[str, Fraction]
             if exact.is_finite() and exact >= 0:
                 return kind, Fraction(exact)
     raise Misconfigured(f"{file.path}: budget.{population} must be {{ epsilon = NUMBER }} or "
-                        "{{ rho = NUMBER }}, 0 or more")
+                        "{ rho = NUMBER }, 0 or more")

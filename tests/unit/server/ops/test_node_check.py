@@ -11,7 +11,7 @@ import pytest
 
 from cotally.client.cli.main import main
 from cotally.server.engines.source import File, PostgresTable, Source
-from cotally.server.ops import node_check
+from cotally.server.ops import held
 from cotally.server.ops.findings import Finding, Verdict
 from tests.postgres import Server
 from tests.unit.server.engines.plans import AGE, CITY, table
@@ -27,8 +27,9 @@ class Site:
 
     def findings(self, source: Source) -> list[Finding]:
         settings: Any = SimpleNamespace(
-            common=SimpleNamespace(state=self.folder / "state"), data={"people": source})
-        return list(node_check._table(HELD, source, settings, Path("node.toml")))
+            common=SimpleNamespace(state=self.folder / "state", path=Path("node.toml")),
+            data={"people": source})
+        return list(held.findings(HELD, source, settings))
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_a_file_is_checked_and_nothing_is_kept(site: Site) -> None:
 def test_a_file_that_is_not_there_is_named_with_what_mends_it(site: Site) -> None:
     (finding,) = site.findings(File(site.folder / "people.csv"))
     assert finding.verdict is Verdict.FAIL and "people.csv" in finding.detail
-    assert finding.fix.startswith("put the file at")
+    assert finding.fix.startswith("ls -l ")
 
 
 def test_a_database_without_the_vintage_names_the_command(

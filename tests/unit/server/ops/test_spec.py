@@ -1,6 +1,7 @@
 """A spec is read exactly, and whatever is wrong with it is named by file and key."""
 
 import re
+import time
 import tomllib
 from datetime import date
 from fractions import Fraction
@@ -9,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from cotally.server.dp.noise import Noise
 from cotally.server.model.catalog import ColumnType
 from cotally.server.model.encryption import Encryption
+from cotally.server.model.pace import Pace
 from cotally.server.ops.folders import render
 from cotally.server.ops.spec import check_data, load_spec
 from cotally.v1.refusals import Misconfigured
@@ -28,6 +31,7 @@ round_seconds = 2.5
 tick_ms = 50
 encryption = "short"
 answer_base_ms = 120
+answer_pace = "kernel"
 population_budget = { epsilon = 20.0 }
 
 [[tables]]
@@ -55,6 +59,7 @@ data = { people = "north.csv" }
 name = "south"
 budget = { rho = 0.25 }
 data = { people = "south.csv" }
+noise = "exact"
 [[departments]]
 name = "west"
 budget = { epsilon = 10 }
@@ -95,6 +100,8 @@ def test_everything_is_read_exactly(tmp_path: Path) -> None:
     assert (spec.name, spec.key_bits, spec.key_holders, spec.threshold) == ("pums", 2048, 3, 2)
     assert (spec.delta, spec.round_ms, spec.tick_ms) == (Fraction(1, 10**6), 2500, 50)
     assert spec.answer_base_ms == 120
+    assert spec.answer_pace is Pace.KERNEL
+    assert [d.noise for d in spec.departments] == [Noise.OPENDP, Noise.EXACT, Noise.OPENDP]
     assert spec.encryption is Encryption.SHORT
     (table,) = spec.tables
     assert (table.population, table.unit, table.overlap) == ("residents", "pid", 2)
@@ -117,6 +124,7 @@ def test_what_may_be_left_out_has_its_default(tmp_path: Path) -> None:
     assert (spec.min_departments, spec.colluding, spec.delta) == (3, 1, Fraction(1, 10**6))
     assert (spec.round_ms, spec.tick_ms, spec.population_budget) == (20_000, 50, None)
     assert spec.answer_base_ms == 390
+    assert spec.answer_pace is Pace.PORTABLE
     assert spec.encryption is Encryption.DJN
     (table,) = spec.tables
     assert (table.population, table.unit, table.vintage) == ("one", None, "1")
@@ -160,6 +168,8 @@ def test_names_may_be_in_any_script(tmp_path: Path) -> None:
     ("tick_ms = 50", "tick_ms = 3000", "federation.tick_ms", "longer than the round"),
     ('encryption = "short"', 'encryption = "rsa"', "federation.encryption", "djn"),
     ("answer_base_ms = 120", "answer_base_ms = 0", "federation.answer_base_ms", "from 1"),
+    ('answer_pace = "kernel"', 'answer_pace = "fast"', "federation.answer_pace", "'portable', 'kernel'"),
+    ('noise = "exact"', 'noise = "none"', "departments[1].noise", "'opendp', 'exact'"),
     ("{ epsilon = 20.0 }", "{ epsilon = 0 }", "federation.population_budget.epsilon", "above 0"),
     ("{ epsilon = 20.0 }", "{ epsilon = inf }", "federation.population_budget.epsilon", "finite"),
     ("{ epsilon = 20.0 }", "{ epsilon = 1e-13 }", "federation.population_budget", "too small"),
@@ -196,6 +206,19 @@ def test_names_may_be_in_any_script(tmp_path: Path) -> None:
     ('["0", "1"]', '["0", "0"]', "tables[0].columns[2].codes[1]", "repeats"),
     ('["0", "1"]', '["0", "other"]', "tables[0].columns[2].codes[1]", "other = true"),
     ('["0", "1"]', '["e\u0301"]', "tables[0].columns[2].codes[0]", "NFC"),
+    ('["0", "1"]', '["\u00e9", "e\u0301"]', "tables[0].columns[2].codes[1]", "NFC"),
+    ('["0", "1"]', '["a\\nb"]', "tables[0].columns[2].codes[0]", "control character"),
+    ('["0", "1"]', '["a\\u0000"]', "tables[0].columns[2].codes[0]", "control character"),
+    ('["1", "-2"]', '["0", "-0"]', "tables[0].columns[4].codes[1]", "whole number"),
+    ("other = true", "weight = true", "tables[0].columns[2].weight", "not a known key"),
+    ("upper = 2025-12-31", "upper = 2025-12-31, weight = true", "tables[0].columns[3].weight", "not a known"),
+    ("upper = 100,", "upper = 0, weight = true,", "tables[0].columns[0].weight", "always 0"),
+    ('"2020-01-01"', '"2020-02-30"', "tables[0].columns[3].lower", "YYYY-MM-DD"),
+    ("upper = 200000.05", "upper = nan", "tables[0].columns[1].upper", "finite"),
+    ("max_people = 100000", "quality = 1", "tables[0].quality", "a table"),
+    ("max_people = 100000", "quality = { unreliable = nan, suppressed = 1 }",
+     "tables[0].quality.unreliable", "finite"),
+    ("max_people = 100000", "vintage = 2026", "tables[0].vintage", "text in quotes"),
     ('["1", "-2"]', '["1", "01"]', "tables[0].columns[4].codes[1]", "whole number"),
     ('format = "integer"', 'format = "int"', "tables[0].columns[4].format", "'integer'"),
     ('"2020-01-01"', '"2026-01-01"', "tables[0].columns[3].upper", "before lower"),
@@ -217,6 +240,14 @@ def test_a_wrong_spec_is_named_by_key(tmp_path: Path, old: str, new: str, place:
     message = refused(tmp_path, FULL.replace(old, new))
     assert message.startswith(place + " "), message
     assert says in message
+
+
+def test_a_long_code_list_is_read_in_no_time(tmp_path: Path) -> None:
+    codes = ", ".join(f'"{i}"' for i in range(50_000))
+    began = time.monotonic()
+    spec = load_spec(written(tmp_path, FULL.replace('["0", "1"]', f"[{codes}]")))
+    assert len(spec.tables[0].columns[2].codes) == 50_000
+    assert time.monotonic() - began < 10, "one look at every code, not one at every pair"
 
 
 @pytest.mark.parametrize("tail, place, says", [

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from cotally.server.ops import folders
 from cotally.server.ops.ceremony import member_folder
+from cotally.server.ops.headers import check_headers
 from cotally.server.ops.spec import Spec, check_data, load_spec
 
 from .dealing import deal_apart
@@ -54,6 +55,7 @@ class SandboxCommand:
         """Make, start, run, stop."""
         spec = load_spec(args.spec)
         check_data(spec)
+        check_headers(spec)
         try:
             with Signals() as signals:
                 return _run(spec, args.dir, args.command, signals)
