@@ -14,7 +14,7 @@ from cotally.server.engines.vector import relations
 from cotally.server.model.catalog import Table
 from cotally.server.model.plan import Plan
 from cotally.server.model.query import Query
-from cotally.v1.refusals import Misconfigured
+from cotally.v1.refusals import Misconfigured, Refusal, Refused
 
 _EXTRA: Final = {"duckdb": "node", "psycopg": "postgres", "pyspark": "spark"}
 
@@ -49,11 +49,12 @@ class Holding:
         return self._of(table).measure(query, table, plan, salt)
 
     def _of(self, table: Table) -> Engine[Any]:
-        """The engine of every part of *table*; Misconfigured where there are two."""
+        """The engine of every part of *table*; Refused (UNSUPPORTED) where there are two."""
         kinds = {type(self._sources[part.name]) for part in relations(table).values()}
         if len(kinds) > 1:
-            raise Misconfigured(f"table {table.name}: its parts lie in different engines; "
-                                "a join needs both in one")
+            names = " and ".join(sorted(part.name for part in relations(table).values()))
+            raise Refused(Refusal.UNSUPPORTED,
+                          f"{names} lie in different engines of one department; a join needs both in one")
         return self._engine(kinds.pop())
 
     def _engine(self, kind: type) -> Engine[Any]:

@@ -6,26 +6,17 @@ counting, so every run at every site is the same.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from fractions import Fraction
 from itertools import cycle, islice
 from typing import Final
 
+from cotally.server.engines.parity_questions import questions, spelt, twin
 from cotally.server.engines.predicate import nearest
 from cotally.server.model.catalog import Column, ColumnType, Table
 from cotally.server.model.plan import Plan, Rules
-from cotally.server.model.query import (
-    Comparison,
-    Mechanism,
-    Operator,
-    Predicate,
-    Privacy,
-    Query,
-    Statistic,
-    StatisticKind,
-    Target,
-)
+from cotally.server.model.query import Query
 from cotally.server.planner.plan import make_plan
 from cotally.v1.refusals import Refused
 
@@ -50,25 +41,39 @@ class Difference:
 
 
 def differences(table: Table, rules: Rules, ours: Measure, theirs: Measure) -> list[Difference]:
-    """Where *ours* and *theirs* disagree about *table*; over no record, and over `ROWS`."""
+    """Where *ours* and *theirs* disagree about *table*: over `ROWS` records and, without keys, over none."""
     made = records(table)
-    found = []
-    for query in questions(table):
-        try:
-            plan = make_plan(query, table, rules)
-        except Refused:
-            continue  # of the catalog's bounds; every engine would refuse it alike
-        for rows in ([], made):
-            a, b = ours(rows, query, table, plan, _SALT), theirs(rows, query, table, plan, _SALT)
-            wrong = sum(x != y for x, y in zip(a, b, strict=True))
-            if wrong:
-                found.append(Difference(_spelt(query), wrong, len(a)))
-    return found
+    return [
+        found
+        for query, scope in questions(table)
+        for given in ([made] if query.keys else [made, []])
+        for found in _compared(query, scope, rules, given, ours, theirs)
+    ]
+
+
+def _compared(
+    query: Query, scope: Table, rules: Rules, given: Sequence[Record], ours: Measure, theirs: Measure
+) -> Iterator[Difference]:
+    """At most one difference per plan; what is refused is asked in halves, down to single statistics."""
+    try:
+        plan = make_plan(query, scope, rules)
+        a, b = (measure(given, query, scope, plan, _SALT) for measure in (ours, theirs))
+    except Refused:  # by name and of public bounds: every engine's node would refuse this, or ours would
+        middle = len(query.statistics) // 2
+        for half in (query.statistics[:middle], query.statistics[middle:]):
+            if middle:
+                yield from _compared(replace(query, statistics=half), scope, rules, given, ours, theirs)
+        return
+    wrong = [i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
+    if wrong:
+        block = next(b for b, each in enumerate(plan.blocks) if wrong[0] < each.offset + each.cells)
+        culprit = next(i for i, read in enumerate(plan.readings) if block in read)
+        yield Difference(spelt(query, culprit), len(wrong), len(a))
 
 
 def records(table: Table, count: int = ROWS) -> list[dict[str, str]]:
-    """Records for *table*: for each column a cycle of cells of a length of its own."""
-    columns: dict[str, list[str]] = {c.name: _cells(c) for c in table.columns}
+    """Records for *table* and its `twin`: for each column a cycle of cells of a length of its own."""
+    columns: dict[str, list[str]] = {c.name: _cells(c) for c in (*table.columns, *twin(table).columns)}
     if table.unit is not None:
         columns[table.unit] = [*_PEOPLE, *(f"p{i}" for i in range(3, 20))]
     cells = {}
@@ -97,40 +102,3 @@ def _cells(column: Column) -> list[str]:
             inner = [column.lower, column.upper, (column.lower + column.upper) / 2, half,
                      column.lower - column.resolution, column.upper + column.resolution]
             return [repr(nearest(x)) for x in inner] + list(_BAD)
-
-
-def questions(table: Table) -> Iterator[Query]:
-    """Counts, sums and means of every column; plainly, by each category, and under a condition."""
-    wanted = [Statistic("n", StatisticKind.COUNT_ROWS)]
-    for i, column in enumerate(table.columns):
-        wanted.append(Statistic(f"c{i}", StatisticKind.COUNT, column.name))
-        if column.is_number:
-            wanted.append(Statistic(f"s{i}", StatisticKind.SUM, column.name))
-            wanted.append(Statistic(f"m{i}", StatisticKind.MEAN, column.name))
-    keys = [(c.name,) for c in table.columns if c.type is ColumnType.CATEGORY]
-    for by in [(), *keys]:
-        for statistic in wanted:
-            yield _query(table, by, statistic, None)
-    for condition in _conditions(table):
-        yield _query(table, (), wanted[0], condition)
-
-
-def _conditions(table: Table) -> Iterator[Predicate]:
-    for column in table.columns:
-        if column.is_number:
-            yield Comparison(column.name, Operator.GT, (column.lower + column.upper) / 2)
-        elif column.type is ColumnType.DATE:
-            yield Comparison(column.name, Operator.LE, column.last)
-        elif column.codes:
-            yield Comparison(column.name, Operator.GE, column.codes[0])
-
-
-def _query(table: Table, by: tuple[str, ...], statistic: Statistic, where: Predicate | None) -> Query:
-    privacy = Privacy(Target.RHO, Fraction(1), Fraction(19, 20), Mechanism.GAUSSIAN)
-    return Query(table.name, by, (statistic,), where, privacy)
-
-
-def _spelt(query: Query) -> str:
-    asked = query.statistics[0]
-    by = f" by {', '.join(query.keys)}" if query.keys else ""
-    return f"{asked.kind.value}({asked.column or '*'}){by}{' where ...' if query.where else ''}"

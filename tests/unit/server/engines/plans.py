@@ -7,7 +7,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from cotally.server.model.catalog import Column, ColumnType, Table
-from cotally.server.model.plan import Block, BlockKind, Dyadic, Packing, Plan
+from cotally.server.model.packing import Packing
+from cotally.server.model.plan import Block, BlockKind, Dyadic, Plan
 from cotally.server.model.query import Mechanism, Predicate, Privacy, Query, Target
 
 WIDE = 10**60
@@ -78,7 +79,7 @@ def plan(groups: int, *blocks: Block) -> Plan:
         honest=1,
         pico_rho=1,
         epsilon=None,
-        packing=Packing(1, 1, 1, 0),
+        packing=Packing((), 0),
         answer_ms=50,
         population="residents",
         minimum=1,

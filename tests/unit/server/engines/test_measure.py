@@ -242,6 +242,16 @@ def test_sums_that_publicly_fit_64_bits_survive_rows_that_do_not() -> None:
     assert ask(records, (), source, [block(BlockKind.SUM, wide)]) == [3 * 2**61]
 
 
+@pytest.mark.parametrize("exponent", [20, 40, 57, 59, 60])
+@pytest.mark.parametrize("k", [1, 3])
+def test_averages_are_exact_on_both_sides_of_64_bits(exponent: int, k: int) -> None:
+    wide = replace(BIG, lower=Fraction(-7), upper=Fraction(2**exponent))
+    source = table([c if c is not BIG else wide for c in COLUMNS], k=k)
+    records = [person(str(n), big=str(2**exponent - i * n)) for n in range(1, 40) for i in range(n)]
+    asked, made = prepare((), source, [block(BlockKind.SUM, wide), block(BlockKind.CENTRED_SUM, wide)])
+    assert ask(records, (), source, made.blocks) == reference.measure(records, asked, source, made, SALT)
+
+
 def test_refines_then_clamps_to_the_caps() -> None:
     records = [person(str(i)) for i in range(10)]
     capped = block(BlockKind.COUNT, refinement=5, cap=32)

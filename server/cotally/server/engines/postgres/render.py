@@ -5,6 +5,7 @@ What differs from DuckDB, each time for the same integers:
 - A bound value has an explicit type, so that no plan depends on how large a value happens to be.
 - A list of codes is one array: PostgreSQL takes 65,535 values in a statement, a code list may hold more.
 - INT128 is numeric, whose `div` and `%` are exact.
+- Sums of lines are lines of sums (`lines`), and rows are summed by raw code before they are joined (`coded`).
 - Clamps are strict functions (`int8larger`, ...), which take the value once where CASE takes it thrice.
 - A double divided by a much larger one raises "underflow" in PostgreSQL. A dividend below 2**-60 of the
   divisor is raised to it: with one half added, the quotient rounds to one half either way.
@@ -18,6 +19,8 @@ from typing import Final
 
 from sqlglot import exp
 
+from cotally.server.engines.postgres.coded import regroup
+from cotally.server.engines.postgres.lines import split
 from cotally.server.engines.snapshot_names import UNIT_COLUMN, field_name
 from cotally.server.engines.terms import UNIT, Bound
 from cotally.server.model.catalog import Table
@@ -58,6 +61,8 @@ def render(
     parameters = _Parameters(bindings)
     for listed in list(tree.find_all(exp.Values)):
         listed.replace(parameters.table(listed))
+    split(tree)
+    regroup(tree)
     _clamp(tree)
     _keep_from_underflow(tree)
     for placeholder in list(tree.find_all(exp.Placeholder)):
@@ -110,13 +115,13 @@ def _type(value: Bound) -> str:
 
 
 def _clamp(tree: exp.Expression) -> None:
-    """Every CASE that only moves a value to a bound becomes strict functions of value and bound."""
-    for case in list(tree.find_all(exp.Case)):
+    """Every CASE that only moves a plain value to a bound becomes strict functions of value and bound."""
+    for case in reversed(list(tree.find_all(exp.Case))):  # the innermost first: others hold copies of it
         value = case.args.get("default")
         steps = [_step(branch, value) for branch in case.args["ifs"]]
-        if value is None or case.this is not None or None in steps:
-            continue
         kind = _kind(value)
+        if value is None or kind is None or case.this is not None or None in steps:
+            continue
         for step in steps:
             assert step is not None
             word, bound = step
@@ -132,10 +137,11 @@ def _step(branch: exp.If, value: exp.Expression | None) -> tuple[str, exp.Expres
     return None
 
 
-def _kind(value: exp.Expression) -> str:
+def _kind(value: exp.Expression | None) -> str | None:
+    """The word for the type of *value* where that is known: a cast's, or double, of a raw column."""
     if isinstance(value, exp.Cast):
         return "numeric_" if value.to.this is exp.DataType.Type.INT128 else "int8"
-    return "float8"
+    return "float8" if isinstance(value, exp.Column) and value.table else None
 
 
 def _keep_from_underflow(tree: exp.Expression) -> None:

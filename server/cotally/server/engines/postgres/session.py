@@ -31,26 +31,43 @@ _SETTINGS: Final = {
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
-# What a role can change, one sentence each; every line that holds is a reason to refuse it.
+# What a role can change, one sentence each, with what an administrator would run; every line that holds
+# is a reason to refuse the role.
 _WRITES: Final = """
-SELECT 'is a superuser' FROM pg_roles WHERE rolname = current_user AND rolsuper
-UNION ALL SELECT 'may create roles' FROM pg_roles WHERE rolname = current_user AND rolcreaterole
-UNION ALL SELECT 'may create databases' FROM pg_roles WHERE rolname = current_user AND rolcreatedb
-UNION ALL SELECT 'may replicate' FROM pg_roles WHERE rolname = current_user AND rolreplication
-UNION ALL SELECT 'is a member of ' || rolname FROM pg_roles
-  WHERE (rolsuper OR rolname IN ('pg_write_all_data', 'pg_write_server_files', 'pg_execute_server_program'))
-  AND rolname <> current_user AND pg_has_role(current_user, oid, 'MEMBER')
-UNION ALL SELECT 'may create schemas in database ' || current_database()
-  WHERE has_database_privilege(current_database(), 'CREATE')
-UNION ALL SELECT 'may create tables in schema ' || nspname FROM pg_namespace
-  WHERE nspname !~ '^pg_(toast|temp)' AND has_schema_privilege(oid, 'CREATE')
-UNION ALL SELECT 'may change ' || n.nspname || '.' || c.relname
-  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind IN ('r', 'p', 'v', 'f', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-  AND n.nspname !~ '^pg_(toast|temp)' AND has_schema_privilege(n.oid, 'USAGE')
-  AND (pg_has_role(current_user, c.relowner, 'MEMBER')
-       OR c.relkind <> 'm' AND (has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
-                                OR has_any_column_privilege(c.oid, 'INSERT, UPDATE')))
+WITH own AS (SELECT *, quote_ident(rolname) AS me FROM pg_roles WHERE rolname = current_user),
+reached AS (SELECT oid, nspname, quote_ident(nspname) AS named FROM pg_namespace
+  WHERE nspname !~ '^pg_(toast|temp)' AND has_schema_privilege(oid, 'USAGE')),
+theirs AS (SELECT * FROM reached WHERE nspname NOT IN ('pg_catalog', 'information_schema')),
+kept AS (SELECT c.oid, c.relowner, c.relkind, t.named || '.' || quote_ident(c.relname) AS named
+  FROM pg_class c JOIN theirs t ON t.oid = c.relnamespace)
+SELECT 'is a superuser', format('ALTER ROLE %s NOSUPERUSER', me) FROM own WHERE rolsuper
+UNION ALL SELECT 'may create roles', format('ALTER ROLE %s NOCREATEROLE', me) FROM own WHERE rolcreaterole
+UNION ALL SELECT 'may create databases', format('ALTER ROLE %s NOCREATEDB', me) FROM own WHERE rolcreatedb
+UNION ALL SELECT 'may replicate', format('ALTER ROLE %s NOREPLICATION', me) FROM own WHERE rolreplication
+UNION ALL SELECT 'is a member of ' || r.rolname, format('REVOKE %I FROM %s', r.rolname, me)
+  FROM pg_roles r, own WHERE (r.rolsuper
+    OR r.rolname IN ('pg_write_all_data', 'pg_write_server_files', 'pg_execute_server_program'))
+  AND r.rolname <> current_user AND pg_has_role(current_user, r.oid, 'MEMBER')
+UNION ALL SELECT 'may create schemas in database ' || current_database(),
+    format('REVOKE CREATE ON DATABASE %I FROM PUBLIC, %s', current_database(), me)
+  FROM own WHERE has_database_privilege(current_database(), 'CREATE')
+UNION ALL SELECT 'may create tables in schema ' || n.nspname,
+    format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC, %s', n.nspname, me)
+  FROM pg_namespace n, own WHERE n.nspname !~ '^pg_(toast|temp)' AND has_schema_privilege(n.oid, 'CREATE')
+UNION ALL SELECT 'may change ' || k.named, CASE WHEN pg_has_role(current_user, k.relowner, 'MEMBER')
+    THEN format('ALTER TABLE %s OWNER TO %I', k.named, (
+      SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()))
+    ELSE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON %s FROM PUBLIC, %s', k.named, me) END
+  FROM kept k, own WHERE k.relkind IN ('r', 'p', 'v', 'f', 'm')
+  AND (pg_has_role(current_user, k.relowner, 'MEMBER')
+       OR k.relkind <> 'm' AND (has_table_privilege(k.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+                                OR has_any_column_privilege(k.oid, 'INSERT, UPDATE')))
+UNION ALL SELECT 'may advance ' || k.named, format('REVOKE ALL ON SEQUENCE %s FROM PUBLIC, %s', k.named, me)
+  FROM kept k, own WHERE CASE WHEN k.relkind = 'S' THEN has_sequence_privilege(k.oid, 'USAGE, UPDATE') END
+UNION ALL SELECT 'may run ' || p.oid::regprocedure || ' with its owner''s rights (SECURITY DEFINER)',
+    format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC, %s', p.oid::regprocedure, me)
+  FROM pg_proc p JOIN theirs t ON t.oid = p.pronamespace, own
+  WHERE p.prosecdef AND has_function_privilege(p.oid, 'EXECUTE')
 LIMIT 4
 """
 
@@ -120,16 +137,17 @@ def check_server(connection: Connection) -> None:
                             "its text can be compared with other departments' only in UTF8")
 
 
-def writes(connection: Connection) -> list[str]:
-    """What the session's role could change: at most four things."""
-    return [str(row[0]) for row in connection.execute(_WRITES).fetchall()]
+def writes(connection: Connection) -> list[tuple[str, str]]:
+    """What the session's role could change, at most four things, each with the SQL that takes it away."""
+    return [(str(what), str(mended)) for what, mended in connection.execute(_WRITES).fetchall()]
 
 
 def check_role(connection: Connection) -> None:
-    """Misconfigured for a role that could write."""
+    """Misconfigured for a role that could write; the sentence ends with the commands that mend it."""
     if found := writes(connection):
-        raise Misconfigured(f"role {connection.info.user} {' and '.join(found)}; give the node a role that "
-                            "can only read")
+        said, mended = " and ".join(what for what, _ in found), "; ".join(command for _, command in found)
+        raise Misconfigured(f"role {connection.info.user} {said}; give the node a role that can only read, "
+                            f"or run, as administrator: {mended}")
 
 
 @contextmanager

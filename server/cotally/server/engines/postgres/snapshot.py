@@ -4,8 +4,8 @@ The node's role cannot write, so it cannot copy. `script` gives the SQL that mak
 and complete, in one transaction over one state of the source; the administrator runs it, once per
 vintage, as any role that may read the source. The node's role is granted the copy and needs no right
 to the source. `find` looks for the copy of a vintage and knows it again: by name (which is a digest
-of vintage, columns and source), by identity (object and file node: truncating, rewriting and replacing
-a table all change them), and by a digest of its contents where that is asked for.
+of vintage, columns and source), by identity (object, file node and columns: truncating, rewriting,
+replacing and altering a table all change them), and by a digest of its contents where that is asked for.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,10 @@ WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped
 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY a.attnum
 """
 _IDENTITY: Final = """
-SELECT c.oid::text || '/' || pg_relation_filenode(c.oid)::text, c.relkind::text, c.relrowsecurity,
+SELECT c.oid::text || '/' || pg_relation_filenode(c.oid)::text || '/' || (
+    SELECT md5(string_agg(format('%s %s', a.attname, a.atttypid), ',' ORDER BY a.attnum))
+    FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+  c.relkind::text, c.relrowsecurity,
   has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1 AND c.relname = $2
@@ -86,6 +89,10 @@ def script(connection: Connection, table: Table, source: PostgresTable, reader: 
     return [sql.SQL(statement).format(**words).as_string(connection) for statement in _SCRIPT]
 
 
+_GRANTS: Final = (
+    "GRANT USAGE ON SCHEMA {store} TO {reader}",
+    "GRANT SELECT ON {copy}, {facts} TO {reader}",
+)
 _SCRIPT: Final = (
     "SET search_path = pg_catalog",
     "SET standard_conforming_strings = on",
@@ -98,8 +105,7 @@ _SCRIPT: Final = (
     "CREATE TABLE {facts} AS SELECT {filled}\n  FROM (SELECT {prepared} FROM {origin}) AS raw",
     "COMMENT ON TABLE {copy} IS {comment}",
     "REVOKE ALL ON {copy}, {facts} FROM PUBLIC",
-    "GRANT USAGE ON SCHEMA {store} TO {reader}",
-    "GRANT SELECT ON {copy}, {facts} TO {reader}",
+    *_GRANTS,
     "COMMIT",
     "VACUUM (FREEZE, ANALYZE) {copy}",
 )
@@ -148,14 +154,21 @@ def find(connection: Connection, table: Table, source: PostgresTable) -> Found |
     if kind != "r" or secured:
         raise Misconfigured(f"{source.store}.{name} is no plain table, so it cannot be a snapshot")
     if not readable:
-        raise Misconfigured(f"role {connection.info.user} may not read {source.store}.{name}; "
-                            f"grant it SELECT on that table and USAGE on schema {source.store}")
+        raise Misconfigured(f"role {connection.info.user} may not read {source.store}.{name}; grant it SELECT"
+                            f", as administrator: {_granting(connection, source, name)}")
     facts = sql.SQL("SELECT * FROM {}").format(sql.Identifier(source.store, f"{name}~facts"))
     counted = connection.execute(facts).fetchone()
     if counted is None:
         raise Misconfigured(f"{source.store}.{name}~facts is empty; make the vintage again")
     rows, *filled = (int(str(value)) for value in counted)
     return Found(name, str(identity), rows, tuple(filled))
+
+
+def _granting(connection: Connection, source: PostgresTable, name: str) -> str:
+    words = {"store": sql.Identifier(source.store), "copy": sql.Identifier(source.store, name),
+             "facts": sql.Identifier(source.store, f"{name}~facts"),
+             "reader": sql.Identifier(connection.info.user)}
+    return "; ".join(sql.SQL(each).format(**words).as_string(connection) for each in _GRANTS)
 
 
 def contents(connection: Connection, source: PostgresTable, found: Found) -> str:

@@ -49,4 +49,4 @@ def _given(
               f" (SELECT {prepared} FROM unnest({arrays}) AS given({columns})) AS raw")
     head, rest = text[:5], text[5:]
     assert head == "WITH "
-    return f"WITH {name} AS ({source}), {rest}"
+    return f"WITH {name} AS MATERIALIZED ({source}), {rest}"  # decoded once, not wherever a cell is used

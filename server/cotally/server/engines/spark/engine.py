@@ -16,7 +16,7 @@ from cotally.server.engines.engine import EngineError, SnapshotReport
 from cotally.server.engines.notes import counts, sentences
 from cotally.server.engines.snapshot_names import UNIT_COLUMN, field_name, name_of, wanted
 from cotally.server.engines.source import SparkTable
-from cotally.server.engines.spark import decode
+from cotally.server.engines.spark import decode, rights
 from cotally.server.engines.spark import session as sessions
 from cotally.server.engines.spark.render import halves, plainly, render
 from cotally.server.engines.terms import RECORDS, Bindings, Bound
@@ -27,6 +27,7 @@ from cotally.server.model.query import Query
 from cotally.v1.refusals import Misconfigured
 
 _REPORT: Final = "report.json"
+_AGAIN: Final = 0.2  # seconds from one interruption to the next
 _STORED: Final = {ColumnType.INTEGER: "BIGINT", ColumnType.FLOAT: "DOUBLE", ColumnType.CATEGORY: "STRING",
                   ColumnType.DATE: "DATE"}
 
@@ -38,6 +39,7 @@ class Spark:
         self._state = state.absolute() / "spark"
         self._sources: dict[str, SparkTable] = {}
         self._sessions: dict[str, SparkSession] = {}
+        self._views: dict[str, str] = {}  # by snapshot, as `open` found them last
 
     def snapshot(self, table: Table, source: SparkTable) -> SnapshotReport:
         """Copy *source*, decoded, into the table's vintage; an existing vintage is left as it is."""
@@ -52,9 +54,10 @@ class Spark:
                 return SnapshotReport(stored["rows"], tuple(stored["notes"]))
             given = self._read(session, source)
             prepared, decoded, filled = parts(table, str(source), dict(given.dtypes))
+            rights.check(session, given, source, target.rpartition("/")[0])
             given.createOrReplaceTempView("cotally_source")
             cells = session.sql(f"SELECT {prepared} FROM cotally_source")  # noqa: S608
-            cells.selectExpr(*decoded).write.mode("error").parquet(target)
+            _write(cells.selectExpr(*decoded), table, target)
             (rows, *present), = cells.selectExpr("count(*)", *filled).collect()
             written = _written(session, table, target)
             found = self._counted(session, table, written)
@@ -74,7 +77,7 @@ class Spark:
 
     def measure(self, query: Query, table: Table, plan: Plan, salt: bytes) -> list[int]:
         """The un-noised vector of *plan*; Spark is interrupted where it would be later than D."""
-        held = {name: (part, self._view(part)) for name, part in relations(table).items()}
+        held = {name: (part, self._known(part)) for name, part in relations(table).items()}
         urls = {self._source(part).url for part, _ in held.values()}
         if len(urls) > 1:
             raise Misconfigured(f"table {table.name}: its parts lie in {len(urls)} Sparks; "
@@ -105,7 +108,14 @@ class Spark:
             given.dtypes  # noqa: B018  asks Spark, which reads nothing until then
         except PySparkException as error:
             raise Misconfigured(f"Spark does not find {source} ({sessions.kind(error)})") from None
+        except Exception as error:  # py4j and gRPC have errors of their own
+            raise Misconfigured(f"Spark may not read {source} ({type(error).__name__})") from None
         return given
+
+    def _known(self, table: Table) -> str:
+        """The view over the vintage of *table* that was opened for this round; it names its files."""
+        name = name_of(table, str(self._source(table)))
+        return self._views.get(name) or self._view(table)
 
     def _view(self, table: Table) -> str:
         """The view over the vintage of *table*, files compared with those that were written."""
@@ -114,7 +124,8 @@ class Spark:
         with stopping():
             frame = _written(self._session(source), table, self._target(table, source))
             self._same(table, frame, stored["files"])
-            name = "cotally_" + name_of(table, str(source)).rpartition("~")[2]
+            known = name_of(table, str(source))
+            name = self._views[known] = "cotally_" + known.rpartition("~")[2]
             frame.createOrReplaceTempView(name)
         return name
 
@@ -129,6 +140,17 @@ class Spark:
         tree = counts(table, bindings)
         (numbers,) = collect(session, tree, bindings.values, {RECORDS: (table, "cotally_written")})
         return numbers
+
+
+def _write(cells: DataFrame, table: Table, target: str) -> None:
+    try:
+        cells.write.mode("error").parquet(target)
+    except PySparkException as error:
+        if sessions.kind(error) != "PATH_ALREADY_EXISTS":
+            raise
+        raise Misconfigured(f"table {table.name}: {target} is there already, and this node did not finish "
+                            f"writing it; remove that folder, and vintage {table.vintage} is made again"
+                            ) from None
 
 
 def _written(session: SparkSession, table: Table, target: str) -> DataFrame:
@@ -177,17 +199,27 @@ def stopping() -> Iterator[None]:
 
 @contextmanager
 def interrupting(session: SparkSession, seconds: float) -> Iterator[None]:
-    """Interrupt this thread's queries after *seconds*."""
-    tag = f"cotally-{threading.get_ident()}"
+    """Interrupt this thread's queries after *seconds*, also those that begin later; EngineError then."""
+    tag, done, late = f"cotally-{threading.get_ident()}", threading.Event(), threading.Event()
+
+    def watch() -> None:
+        if done.wait(seconds):
+            return
+        late.set()
+        while not done.is_set():  # Spark interrupts what runs, and a query may be about to
+            session.interruptTag(tag)
+            done.wait(_AGAIN)
+
     session.addTag(tag)
-    timer = threading.Timer(seconds, session.interruptTag, [tag])
-    timer.daemon = True
-    timer.start()
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     try:
         yield
     finally:
-        timer.cancel()
+        done.set()
         session.removeTag(tag)
+    if late.is_set():
+        raise EngineError("Spark stopped with no answer in time")
 
 
 def collect(

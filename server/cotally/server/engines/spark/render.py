@@ -3,11 +3,13 @@
 What differs from DuckDB, each time for the same integers:
 
 - A bound value has an explicit type; one beyond 64 bits travels as text.
+- A list of codes travels as one text of JSON: Spark takes a millisecond for each value that it binds.
 - SUM over BIGINT stops the query where 64 bits end (ANSI mode). Sums are first asked for `plainly`, as
   nearly all of them fit, and where Spark stops, in `halves`: the upper 33 bits and the lower 31.
 - DIV of decimals returns BIGINT; a wide one is a long division by digits of 62 bits.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -46,6 +48,10 @@ def render(
             view = exp.to_table(held[relation.name][1])
             view.set("alias", exp.TableAlias(this=exp.to_identifier(relation.name)))
             relation.replace(view)
+    arguments: dict[str, Bound] = {}
+    for number, listed in enumerate(list(tree.find_all(exp.Values))):
+        codes, arguments[f"codes{number}"] = _listed(listed, f"codes{number}", bindings)
+        listed.replace(codes)
     for total in list(tree.find_all(exp.Sum)):
         if not isinstance(total.parent, exp.Window) and not _is_wide(total.this, wide):
             total.replace(summed(total.this))
@@ -57,14 +63,28 @@ def render(
         if cast.to.this is exp.DataType.Type.BIGINT and _to_wide(inner) and not _is_wide(inner.this, wide):
             cast.set("this", inner.this)  # there and back
     for placeholder in list(tree.find_all(exp.Placeholder)):
-        placeholder.replace(_typed(placeholder, bindings[placeholder.name]))
+        if placeholder.name in bindings:
+            arguments[placeholder.name] = _sent(bindings[placeholder.name])
+            placeholder.replace(_typed(placeholder, bindings[placeholder.name]))
     for cast in list(tree.find_all(exp.Cast)):
         if cast.to.this is exp.DataType.Type.INT128:
             if isinstance(cast.this, exp.Floor):
                 raise Refused(Refusal.UNSUPPORTED,
                               "a float column has more units than 64 bits; its resolution must be coarser")
             cast.set("to", _DECIMAL.copy())
-    return tree.sql("spark", copy=False), {name: _sent(value) for name, value in bindings.items()}
+    return tree.sql("spark", copy=False), arguments
+
+
+def _listed(listed: exp.Values, name: str, bindings: Mapping[str, Bound]) -> tuple[exp.Expression, str]:
+    """The relation that *listed* is, read from the argument called *name*, and that argument."""
+    rows = [[bindings[cell.name] if isinstance(cell, exp.Placeholder) else int(cell.name)
+             for cell in row.expressions] for row in listed.expressions]
+    codes, digits = (column.name for column in listed.args["alias"].columns)
+    kind = exp.Literal.string(f"ARRAY<STRUCT<{codes}: STRING, {digits}: BIGINT>>")
+    parsed = exp.Anonymous(this="from_json", expressions=[exp.Placeholder(this=name), kind])
+    rows_of = exp.select(exp.Anonymous(this="inline", expressions=[parsed]))
+    said = json.dumps([dict(zip((codes, digits), row, strict=True)) for row in rows])
+    return rows_of.subquery(listed.alias), said
 
 
 def _names(table: Table) -> dict[str, str]:

@@ -37,6 +37,7 @@ def measure(
             prepared, decoded, _ = parts(part, name, dict.fromkeys(needed, "string"))
             session.createDataFrame(rows, schema).createOrReplaceTempView("cotally_given")
             cells = session.sql(f"SELECT {prepared} FROM cotally_given").selectExpr(*decoded)  # noqa: S608
+            cells = cells.localCheckpoint()  # decoded once, not wherever a cell is used
             cells.createOrReplaceTempView(f"cotally_synthetic_{name}")
             held[name] = (part, f"cotally_synthetic_{name}")
         passes = compile_measurement(query, table, plan, salt)

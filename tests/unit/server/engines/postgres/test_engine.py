@@ -1,6 +1,10 @@
 """A vintage is found, known again and measured; roles that can write and copies that change are refused."""
 
+import os
+import signal
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -103,7 +107,8 @@ def test_other_columns_want_another_copy(server: postgres.Server, admin: Admin, 
 
 
 @pytest.mark.parametrize("change", [
-    "TRUNCATE {copy}", "VACUUM FULL {copy}", "DROP TABLE {copy}", "ALTER TABLE {copy} RENAME TO elsewhere"])
+    "ALTER TABLE {copy} DROP COLUMN c0", "ALTER TABLE {copy} ALTER c0 TYPE text", "TRUNCATE {copy}",
+    "VACUUM FULL {copy}", "DROP TABLE {copy}", "ALTER TABLE {copy} RENAME TO elsewhere"])
 def test_a_copy_that_is_replaced_is_not_opened(
     server: postgres.Server, admin: Admin, tmp_path: Path, change: str
 ) -> None:
@@ -137,6 +142,12 @@ def test_a_copy_whose_records_changed_is_refused_at_the_next_start(
     ("GRANT CREATE ON SCHEMA clinic TO reader", "may create tables in schema clinic"),
     ("GRANT CREATE ON DATABASE {database} TO reader", "may create schemas"),
     ("ALTER SCHEMA cotally OWNER TO reader", "cotally"),
+    ("ALTER TABLE clinic.visits OWNER TO reader; GRANT USAGE ON SCHEMA clinic TO reader", "clinic.visits"),
+    ("CREATE SEQUENCE clinic.s; GRANT USAGE ON SEQUENCE clinic.s TO reader;"
+     " GRANT USAGE ON SCHEMA clinic TO reader", "may advance clinic.s"),
+    ('CREATE FUNCTION clinic."w ""x"(integer) RETURNS integer SECURITY DEFINER LANGUAGE sql'
+     " AS 'UPDATE clinic.visits SET age = $1 RETURNING 1'; GRANT USAGE ON SCHEMA clinic TO reader",
+     "SECURITY DEFINER"),
 ])
 def test_a_role_that_can_write_is_refused(
     server: postgres.Server, admin: Admin, tmp_path: Path, grant: str, said: str
@@ -146,8 +157,28 @@ def test_a_role_that_can_write_is_refused(
     Postgres(tmp_path / "before").snapshot(PAIR, where)
     for statement in grant.format(database=admin.info.dbname).split(";"):
         admin.execute(statement.encode())
-    with pytest.raises(Misconfigured, match=f"role reader.*{said}.*can only read"):
+    with pytest.raises(Misconfigured, match=f"role reader.*{said}.*can only read") as refused:
         Postgres(tmp_path / "after").snapshot(PAIR, where)
+    mends(admin, refused.value)
+    Postgres(tmp_path / "mended").snapshot(PAIR, where)
+
+
+def mends(admin: Admin, refused: Misconfigured) -> None:
+    """Do what the refusal says."""
+    for command in refused.message.partition("as administrator: ")[2].split("; "):
+        admin.execute(command.encode())
+
+
+def test_a_copy_that_the_role_may_not_read_names_the_grants(
+    server: postgres.Server, admin: Admin, tmp_path: Path
+) -> None:
+    where = source(server, admin)
+    make(admin, PAIR, where)
+    admin.execute("REVOKE ALL ON SCHEMA cotally FROM reader")
+    with pytest.raises(Misconfigured, match="role reader may not read") as refused:
+        Postgres(tmp_path).snapshot(PAIR, where)
+    mends(admin, refused.value)
+    assert Postgres(tmp_path).snapshot(PAIR, where).rows == 5
 
 
 def test_a_superuser_is_refused(server: postgres.Server, admin: Admin, tmp_path: Path) -> None:
@@ -173,6 +204,54 @@ def test_a_server_that_is_too_slow_is_stopped_at_d(
         engine.measure(query(), PAIR, replace(COUNT, answer_ms=3), SALT)
     assert str(stopped.value) == "PostgreSQL stopped with QueryCanceled"
     assert engine.measure(query(), PAIR, COUNT, SALT)[0] == 60_003  # 1, 2 and 3 twice
+
+
+def crowded(server: postgres.Server, admin: Admin, state: Path) -> Postgres:
+    """An engine over so many people that a question takes some time and memory."""
+    where = source(server, admin)
+    admin.execute("INSERT INTO clinic.visits SELECT i::text, i % 100, 'é' FROM generate_series(1, 200000) i")
+    make(admin, PAIR, where)
+    engine = Postgres(state)
+    engine.snapshot(PAIR, where)
+    return engine
+
+
+def test_a_server_that_runs_out_of_room_is_named_without_its_numbers(
+    server: postgres.Server, admin: Admin, tmp_path: Path
+) -> None:
+    engine, name = crowded(server, admin, tmp_path), admin.info.dbname
+    for limit in ("work_mem", "temp_file_limit"):
+        admin.execute(f"ALTER ROLE reader IN DATABASE {name} SET {limit} = '64kB'".encode())
+    engine.close()
+    with pytest.raises(EngineError) as stopped:
+        engine.measure(query(), PAIR, COUNT, SALT)
+    assert str(stopped.value) == "PostgreSQL stopped with ConfigurationLimitExceeded"
+    admin.execute(f"ALTER ROLE reader IN DATABASE {name} RESET ALL".encode())
+    assert engine.measure(query(), PAIR, COUNT, SALT)[0] == 200_003
+
+
+def test_a_server_that_dies_in_the_middle_of_a_question_is_named_and_found_again(
+    server: postgres.Server, admin: Admin, tmp_path: Path
+) -> None:
+    """Killing one process makes PostgreSQL end them all and recover."""
+    engine = crowded(server, admin, tmp_path)
+    busy = "SELECT pid FROM pg_stat_activity WHERE usename = 'reader' AND query LIKE 'WITH %'"
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(lambda: [engine.measure(query(), PAIR, COUNT, SALT) for _ in range(500)])
+        while not (found := admin.execute(busy.encode()).fetchone()):
+            assert not asked.done()
+        os.kill(int(str(found[0])), signal.SIGKILL)
+        stopped = asked.exception()
+    assert isinstance(stopped, EngineError)
+    assert str(stopped).removeprefix("PostgreSQL stopped with ") in (
+        "OperationalError", "AdminShutdown", "CrashShutdown")
+    for _ in range(100):
+        try:
+            assert engine.measure(query(), PAIR, COUNT, SALT)[0] == 200_003
+            return
+        except EngineError:  # it recovers
+            time.sleep(0.1)
+    pytest.fail("the engine does not find the server again")
 
 
 def test_a_server_that_is_down_is_named_before_anything_is_spent(tmp_path: Path) -> None:

@@ -135,6 +135,36 @@ def test_a_vintage_is_written_once_and_known_again(spark: Any, tmp_path: Path) -
         again.open(held)
 
 
+def test_what_spark_may_not_do_is_named_with_what_mends_it(spark: Any, tmp_path: Path) -> None:
+    from cotally.server.engines.spark.engine import Spark
+    spark.createDataFrame([("1", 30)], "pid STRING, age INT").write.parquet(str(tmp_path / "visits"))
+    (tmp_path / "file").touch()
+    held = table([AGE])
+    source = SparkTable("spark://local", "", str(tmp_path / "visits"), str(tmp_path / "file" / "store"))
+    with pytest.raises(Misconfigured, match=r"may not write into .*file/store.*make it a folder"):
+        Spark(tmp_path / "state").snapshot(held, source)
+    source = replace(source, store=str(tmp_path / "store"))
+    Spark(tmp_path / "first").snapshot(held, source)
+    with pytest.raises(Misconfigured, match=r"is there already.*remove that folder"):
+        Spark(tmp_path / "second").snapshot(held, source)
+    for file in (tmp_path / "visits").glob("*.parquet"):
+        file.write_bytes(b"no Parquet")
+    with pytest.raises(Misconfigured, match=r"may not read .*visits"):
+        Spark(tmp_path / "third").snapshot(held, replace(source, store=str(tmp_path / "other")))
+
+
+def test_a_spark_that_is_too_slow_is_interrupted_at_d(spark: Any, tmp_path: Path) -> None:
+    from cotally.server.engines.spark.engine import Spark
+    spark.range(1000).selectExpr("CAST(id AS STRING) pid", "CAST(id AS INT) age").write.parquet(
+        str(tmp_path / "visits"))
+    held, engine = table([AGE]), Spark(tmp_path / "state")
+    engine.snapshot(held, SparkTable("spark://local", "", str(tmp_path / "visits"), ""))
+    asked = plan(1, block(BlockKind.COUNT))
+    with pytest.raises(EngineError, match="Spark stopped with"):
+        engine.measure(query(), held, replace(asked, answer_ms=1), SALT)
+    assert engine.measure(query(), held, replace(asked, answer_ms=60_000), SALT) == [1000]
+
+
 def test_a_spark_that_wraps_around_is_refused(spark: Any) -> None:
     from cotally.server.engines.spark import session
     spark.conf.set("spark.sql.ansi.enabled", "false")
