@@ -18,7 +18,7 @@ from cotally.server.engines import lanes
 from cotally.server.engines.entries import Entries, kept, numbered
 from cotally.server.engines.lanes import Lane, Line
 from cotally.server.engines.terms import Bindings, binary, case, cast, number
-from cotally.server.engines.units import integer_type
+from cotally.server.engines.units import NARROW, integer_type
 from cotally.server.model.catalog import Table
 from cotally.server.model.plan import Block, BlockKind
 from cotally.v1.refusals import Refusal, Refused
@@ -140,23 +140,41 @@ class SummedPass:
         n = exp.column(self._counts[line.lane.columns])
         shift = self._bindings.bind(line.shift)
         within = exp.LTE(this=n, expression=self._bindings.bind(k))
-        most = self._bindings.bind(k * line.shift)
         few = binary(exp.Mul, cast(n.copy(), kind), shift)
         if not line.factor:
-            return case((within, few), otherwise=cast(most, kind))
-        total = cast(exp.column(f"s{self._lanes[line.lane][1:]}"), "int128")
-        few = self._line(cast(total.copy(), kind), line.factor, few)
-        wide = cast(n.copy(), "int128")
-        quotient = exp.IntDiv(this=total, expression=wide)
-        remainder = binary(exp.Mod, total.copy(), wide.copy())
-        worth = k * line.factor
-        rounded = exp.IntDiv(
-            this=self._line(remainder, 2 * worth, wide.copy()),
-            expression=exp.paren(exp.Mul(this=number(2), expression=wide.copy())),
-        )
-        many = binary(exp.Add, self._line(exp.paren(quotient), worth, most), exp.paren(rounded))
+            return case((within, few), otherwise=cast(self._bindings.bind(k * line.shift), kind))
+        few = self._line(cast(self._total(line), kind), line.factor, few)
         none = exp.EQ(this=n.copy(), expression=number(0))
-        return case((none, number(0)), (within, few), otherwise=cast(many, kind))
+        steps: list[tuple[exp.Expression, exp.Expression]] = [(none, number(0)), (within, few)]
+        narrow = self._narrow_rows(line)
+        if narrow >= _ROWS:
+            return case(*steps, otherwise=self._many(line, "bigint"))
+        if narrow > k:
+            beyond = exp.LTE(this=n.copy(), expression=self._bindings.bind(narrow))
+            steps.append((beyond, self._many(line, "bigint")))
+        return case(*steps, otherwise=cast(self._many(line, "int128"), kind))
+
+    def _narrow_rows(self, line: Line) -> int:
+        """Up to how many rows of a person 64 bits carry `_many`; 0 where they cannot carry its result."""
+        if integer_type(self._reach(line)) != "bigint":
+            return 0
+        return (NARROW - 1) // max(line.most, 2 * self._k * line.factor + 1)
+
+    def _many(self, line: Line, kind: str) -> exp.Expression:
+        """k times the average row of more than k, rounded half up, in integers of *kind*."""
+        total, n = cast(self._total(line), kind), cast(exp.column(self._counts[line.lane.columns]), kind)
+        worth = self._k * line.factor
+        quotient = exp.IntDiv(this=total, expression=n)
+        remainder = binary(exp.Mod, total.copy(), n.copy())
+        rounded = exp.IntDiv(
+            this=self._line(remainder, 2 * worth, n.copy()),
+            expression=exp.paren(exp.Mul(this=number(2), expression=n.copy())),
+        )
+        most = self._bindings.bind(self._k * line.shift)
+        return binary(exp.Add, self._line(exp.paren(quotient), worth, most), exp.paren(rounded))
+
+    def _total(self, line: Line) -> exp.Expression:
+        return exp.column(f"s{self._lanes[line.lane][1:]}")
 
     def _line(self, x: exp.Expression, slope: int, intercept: exp.Expression) -> exp.Expression:
         """slope * x + intercept."""

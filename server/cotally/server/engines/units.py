@@ -16,13 +16,13 @@ from cotally.server.engines.terms import RECORDS, Bindings, binary, case, cast, 
 from cotally.server.model.catalog import Column, ColumnType
 from cotally.v1.refusals import Refusal, Refused
 
-_NARROW = 2**62  # integers of this magnitude, and sums of two of them, fit 64 bits
+NARROW = 2**62  # integers of this magnitude, and sums of two of them, fit 64 bits
 _WIDE = 2**120  # the same for 128 bits, with room to spare
 
 
 def integer_type(bound: int) -> str:
     """The narrowest type for integers whose magnitude is publicly at most *bound*."""
-    return "bigint" if bound < _NARROW else "int128"
+    return "bigint" if bound < NARROW else "int128"
 
 
 def units(declared: Column, bindings: Bindings) -> exp.Expression:

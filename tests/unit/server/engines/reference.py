@@ -57,6 +57,8 @@ def decode(column: Column, text: str) -> Value:
     double = float(bare)
     if column.type is ColumnType.FLOAT:
         return double + 0.0
+    if re.fullmatch(r"[+-]?\.[0-9]+", bare):
+        return None  # an integer begins with a digit
     if math.isinf(double):
         return 2**63 - 1 if double > 0 else -(2**63)
     exact = Fraction(bare)

@@ -24,18 +24,22 @@ class DuckDB:
         return snapshot.make(self._state, table, source)
 
     def open(self, table: Table) -> None:
-        """Get ready to measure *table*; reads nothing of it."""
+        """Get ready to measure *table*; reads no record. Misconfigured unless the vintage is as made."""
+        self._check(table)
         with self._standing.lend(tuple(self._records(table).values()), table.max_people):
             pass
 
     def measure(self, query: Query, table: Table, plan: Plan, salt: bytes) -> list[int]:
         """The un-noised vector of *plan* over the table's vintage; Misconfigured where none was made."""
-        for part in relations(table).values():
-            if snapshot.existing(self._state, part) is None:
-                raise Misconfigured(f"table {part.name}: there is no snapshot of vintage {part.vintage}")
+        self._check(table)
         records = self._records(table)
         return measure.measure(query, table, plan, salt, records,
                                self._standing.lend(tuple(records.values()), table.max_people))
+
+    def _check(self, table: Table) -> None:
+        for part in relations(table).values():
+            if snapshot.existing(self._state, part) is None:
+                raise Misconfigured(f"table {part.name}: there is no snapshot of vintage {part.vintage}")
 
     def _records(self, table: Table) -> dict[str, Path]:
         """The file of each relation."""

@@ -6,10 +6,12 @@ copy nor cost another record; what the file *is* (missing, no header, a column t
 stops it with a sentence for the operator.
 """
 
+import hashlib
 import json
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -18,9 +20,9 @@ import duckdb
 from sqlglot import exp
 
 from cotally.server.engines.duckdb import decode
-from cotally.server.engines.duckdb.lockdown import escaped, locked
+from cotally.server.engines.duckdb.lockdown import escaped, locked, memory
 from cotally.server.engines.duckdb.notes import notes
-from cotally.server.engines.duckdb.tidy import LONGEST_LINE, position, tidy
+from cotally.server.engines.duckdb.tidy import LONGEST_LINE, header, position, tidy
 from cotally.server.engines.engine import SnapshotReport
 from cotally.server.engines.terms import UNIT
 from cotally.server.model.catalog import Column, Table
@@ -29,6 +31,7 @@ from cotally.v1.refusals import Misconfigured
 RECORDS_FILE: Final = "records.parquet"
 _REPORT_FILE: Final = "report.json"
 _TEXT: Final = "VARCHAR"
+_END: Final = 1 << 16  # bytes: Parquet's footer says what stands where, so that no copy is rewritten unseen
 
 
 def folder(state: Path, table: Table) -> Path:
@@ -39,7 +42,8 @@ def folder(state: Path, table: Table) -> Path:
 def existing(state: Path, table: Table) -> SnapshotReport | None:
     """The report of the vintage, where it was made already.
 
-    Raises Misconfigured where it was made for other columns than the catalog names now.
+    Raises Misconfigured where it was made for other columns than the catalog names now, or its copy of
+    the records is no longer the one that was made.
     """
     report = folder(state, table) / _REPORT_FILE
     if not report.exists():
@@ -49,6 +53,12 @@ def existing(state: Path, table: Table) -> SnapshotReport | None:
         raise Misconfigured(
             f"table {table.name}: vintage {table.vintage} was made for other columns;"
             " changed columns need a new vintage"
+        )
+    end = _end(folder(state, table) / RECORDS_FILE)
+    if stored.get("end", end) != end:  # reports of older versions have none
+        raise Misconfigured(
+            f"table {table.name}: the copy of vintage {table.vintage} in {folder(state, table)} is gone or"
+            " was changed; a vintage never changes: restore the copy, or have a new vintage announced"
         )
     return SnapshotReport(stored["rows"], tuple(stored["notes"]))
 
@@ -68,7 +78,8 @@ def make(state: Path, table: Table, source: Path) -> SnapshotReport:
     partial.mkdir(mode=0o700)
     try:
         report = _write(table, source, partial, state / "spill")
-        stored = {"rows": report.rows, "notes": report.notes, "schema": _schema(table)}
+        stored = {"rows": report.rows, "notes": report.notes, "schema": _schema(table),
+                  "end": _end(partial / RECORDS_FILE)}
         (partial / _REPORT_FILE).write_text(json.dumps(stored))
         _seal(partial)
         partial.rename(final)
@@ -81,8 +92,40 @@ def make(state: Path, table: Table, source: Path) -> SnapshotReport:
     return report
 
 
+def check(table: Table, source: Path) -> None:
+    """Raise Misconfigured where *source* cannot be the table, by its header alone: no record is read."""
+    _check_names(table)
+    needed = _needed(table)
+    try:
+        if _is_parquet(source):
+            with tempfile.TemporaryDirectory() as spill:
+                _, kinds = _parquet(table, source.absolute(), needed, Path(spill) / "spill")
+            _decoded(table, [f"c{i}" for i in range(len(needed))], kinds, source.name)
+        else:
+            names = header(source)
+            for name in needed:
+                position(names, name, source.name)
+    except OSError as error:
+        raise Misconfigured(f"{source.name}: {error.strerror or 'it cannot be read'}") from None
+
+
+def _needed(table: Table) -> list[str]:
+    return ([table.unit] if table.unit is not None else []) + [c.name for c in table.columns]
+
+
+def _end(records: Path) -> str:
+    """SHA-256 (hex) of a file's length and its last bytes; empty where there is none."""
+    try:
+        with records.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _END))
+            return hashlib.sha256(size.to_bytes(8, "big") + file.read()).hexdigest()
+    except OSError:
+        return ""
+
+
 def _write(table: Table, source: Path, partial: Path, spill: Path) -> SnapshotReport:
-    needed = ([table.unit] if table.unit is not None else []) + [c.name for c in table.columns]
+    needed = _needed(table)
     unreadable: Sequence[int] = [0] * len(needed)
     lines: tuple[str, ...] = ()
     if _is_parquet(source):
@@ -92,14 +135,14 @@ def _write(table: Table, source: Path, partial: Path, spill: Path) -> SnapshotRe
         file = partial / "tidy.csv"
         tidied = tidy(source, file, needed)
         unreadable, lines = tidied.unreadable, tidied.notes
-        reader, kinds = _text_reader(len(needed)), [_TEXT] * len(needed)
+        reader, kinds = text_reader(len(needed)), [_TEXT] * len(needed)
     target = partial / RECORDS_FILE
     names = [f"c{i}" for i in range(len(needed))]
     decoded = _decoded(table, names, kinds, source.name)
     out = ", ".join(f"{sql} AS {_quoted(name)}" for name, sql in decoded)
     present = ", ".join(f"count({decode.present(n, k)})" for n, k in zip(names, kinds, strict=True))
     try:
-        with locked([file, target], spill) as connection:
+        with locked([file, target], spill, memory(table.max_people)) as connection:  # persons are counted
             connection.execute(
                 f"COPY (SELECT {out} FROM {reader}) TO $target"  # noqa: S608
                 " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 40960, USE_TMP_FILE false)",
@@ -138,7 +181,8 @@ def _decoded(table: Table, names: Sequence[str], kinds: Sequence[str], file: str
     return decoded
 
 
-def _text_reader(width: int) -> str:
+def text_reader(width: int) -> str:
+    """SQL that reads a tidied file as c0, c1, ... of text."""
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(width))
     return (
         f"read_csv($file, columns = {{{columns}}}, auto_detect = false, header = false, delim = ',',"
@@ -159,10 +203,10 @@ def _parquet(table: Table, source: Path, needed: Sequence[str], spill: Path) -> 
             ).fetchall()
     except duckdb.Error:
         raise Misconfigured(f"{source.name}: it is no readable Parquet file") from None
-    header = _top_level(fields)
-    if len(header) != len(described):
+    names = _top_level(fields)
+    if len(names) != len(described):
         raise Misconfigured(f"{source.name}: its Parquet schema is not understood")
-    places = [position(header, name, source.name) for name in needed]
+    places = [position(names, name, source.name) for name in needed]
     selected = ", ".join(f"{_quoted(described[p][0])} AS c{i}" for i, p in enumerate(places))
     return f"(SELECT {selected} FROM {read})", [described[p][1] for p in places]  # noqa: S608
 

@@ -22,6 +22,15 @@ class Tidied:
     notes: tuple[str, ...]
 
 
+def header(source: Path) -> list[str]:
+    """The names in the first line of *source*; Misconfigured where there is none."""
+    with CsvFile(source) as file:
+        for records in file.batches():
+            if records:
+                return [name.strip() for name in records[0]]
+    raise Misconfigured(f"{source.name}: the file is empty; its first line must name the columns")
+
+
 def tidy(source: Path, target: Path, needed: Sequence[str]) -> Tidied:
     """Write the columns *needed*, in that order, of *source* to *target*, without a header.
 
