@@ -15,6 +15,7 @@ _KINDS = {
     analyst_pb2.FILTER_KIND_DEPARTMENT: "department",
     analyst_pb2.FILTER_KIND_POPULATION: "population",
     analyst_pb2.FILTER_KIND_ANALYST: "analyst",
+    analyst_pb2.FILTER_KIND_PURPOSE: "purpose",
 }
 
 

@@ -119,6 +119,10 @@ class Witnessing:
         if self._follower.size < self._log.size:
             self._follower.fold(self._log.entries(self._follower.size, self._log.size))
 
+    def is_void(self, round_: bytes) -> bool:
+        """True iff the log that we folded holds the round's void leaf."""
+        return self._follower.is_void(round_)
+
     async def witness(self, size: int) -> log_pb2.WitnessedCheckpoint:
         """Return a checkpoint of at least *size* entries with its quorum; TOO_FEW_WITNESSES after 15 s."""
         async with self._lock:

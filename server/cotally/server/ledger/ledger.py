@@ -8,6 +8,7 @@ Design section 4, Ledger.
 
 import threading
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Final
 
 from sqlalchemy import (
@@ -138,6 +139,31 @@ class Ledger:
             if known.kind is not Kind.COMMIT:
                 self._append(connection, Kind.COMMIT, known.population, round_, known.pico_rho)
 
+    def void(self, round_: bytes, refunds: Fraction, beside: Beside = lambda _: None) -> bool:
+        """Take back the price of *round_*, and return whether that is so. A repeat changes nothing.
+
+        The caller knows that the log holds the round's void leaf. No more than *refunds* times the budget
+        ever comes back to a population: beyond, the price stays spent. So does that of a round that nothing
+        is reserved for, or whose price was committed. *beside* as in `commit`.
+        """
+        with self._lock, self._engine.begin() as connection:
+            self._catch_up(connection)
+            beside(connection)
+            known = self._book.rounds.get(round_)
+            if known is None or known.kind is not Kind.RESERVE:
+                return known is not None and known.kind is Kind.VOID
+            cap = refunds * self._book.budgets.get(known.population, 0)
+            fits = self._book.refunded(known.population) + known.pico_rho <= cap
+            kind = Kind.VOID if fits else Kind.COMMIT
+            self._append(connection, kind, known.population, round_, known.pico_rho)
+            return fits
+
+    def open_rounds(self) -> list[bytes]:
+        """Return the rounds that hold a reservation without an outcome."""
+        with self._lock, reading(self._engine) as connection:
+            self._catch_up(connection)
+            return [round_ for round_, r in self._book.rounds.items() if r.kind is Kind.RESERVE]
+
     def links(self, after_length: int, round_: bytes) -> list[LedgerEntry]:
         """Return the entries after *after_length* up to the one that reserves *round_*, at least that one.
 
@@ -178,6 +204,7 @@ class Ledger:
                 LedgerStatus(
                     population=population, budget_pico_rho=budget,
                     spent_pico_rho=self._book.spent.get(population, 0),
+                    reserved_pico_rho=self._book.reserved(population),
                 )
                 for population, budget in sorted(self._book.budgets.items())
             ]
