@@ -2,10 +2,10 @@
 
 Text is NFC. In WHERE: nested AND and OR are flat, their operands and IN lists sorted by canonical
 bytes and without repeats; IN of one value is =; x >= a AND x <= a is x = a; a double negation is gone,
-NOT of = is <> and the reverse. All of this holds in SQL's three-valued logic. Bounds are sorted by column, computed keys as in
-GROUP BY; decimals are plain. The order of keys and statistics stays: it is the order of the result's
-columns, and `error` speaks of the first statistic; `equal` has a form without it. So does that of the columns that a regression
-explains by: it is the order of its coefficients.
+NOT of = is <> and the reverse. All of this holds in SQL's three-valued logic. Bounds are sorted by column,
+computed keys as in GROUP BY; decimals are plain. The order of keys and statistics stays: it is the order
+of the result's columns, and `error` speaks of the first statistic (`equal` has a form without it). So does
+that of the columns that a regression explains by: it is the order of its coefficients.
 """
 
 import unicodedata

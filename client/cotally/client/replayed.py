@@ -1,4 +1,4 @@
-"""A stored release as somebody else's answer: the same totals in the order and under the names now asked for."""
+"""A stored release as another answer: the same totals in the order and under the names asked for now."""
 
 from collections.abc import Sequence
 from dataclasses import replace

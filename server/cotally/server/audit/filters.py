@@ -121,20 +121,26 @@ class Filters:
             self._check(charge, keys)
         except Refused:
             return False
-        for key in keys:
-            self._admitted[key] = self._admitted.get(key, 0) + charge.pico_rho
-        self._granted[charge.population, charge.analyst, charge.purpose] = charge.granted
+        if charge.pico_rho:
+            for key in keys:
+                self._admitted[key] = self._admitted.get(key, 0) + charge.pico_rho
+        if charge.granted:
+            self._granted[charge.population, charge.analyst, charge.purpose] = charge.granted
+        else:
+            self._granted.pop((charge.population, charge.analyst, charge.purpose), None)
         return True
 
     def give_back(self, charge: Charge) -> None:
         """Undo an `admit` of exactly this charge."""
-        for key in charge.keys:
+        for key in charge.keys if charge.pico_rho else ():
             self._admitted[key] -= charge.pico_rho
+            if not self._admitted[key]:
+                del self._admitted[key]
 
     def dump(self) -> list[list[object]]:
         """Return budgets and what was admitted, for `restore`."""
         return [[*key, self._budgets.get(key), self._admitted.get(key, 0), self._granted.get(key, 0)]
-                for key in sorted({*self._budgets, *self._admitted})]
+                for key in sorted({*self._budgets, *self._admitted, *self._granted})]
 
     def restore(self, state: Iterable[tuple[str, str, str, int | None, int, int]]) -> None:
         """Take over what `dump` returned."""

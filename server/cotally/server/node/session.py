@@ -95,6 +95,9 @@ class NodeSession:
         check_clock(body, now_ms)
         if self.follower.is_dead(round_id(announcement)):
             raise Refused(Refusal.OUT_OF_ORDER, "the log declares this round dead")
+        if self._ledger.reserves(round_id(announcement)):
+            raise Refused(Refusal.OUT_OF_ORDER,
+                          f"{self.name} has paid for this round and lost what it measured; it takes no part")
         if self.name not in body.participants:
             raise Refused(Refusal.NOT_ALLOWED, f"{self.name} is no participant of this round")
         self._check_accepted(len(body.participants))
