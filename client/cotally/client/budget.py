@@ -29,12 +29,14 @@ class Filter:
     budget: int | None
     spent: int
     delta: str
+    reserved: int = 0  # part of `spent`: held by rounds without an outcome
 
     @classmethod
     def of(cls, status: analyst_pb2.FilterStatus, delta: str) -> "Filter":
         """The filter in a message."""
         return cls(_KINDS.get(status.kind, "unknown"), status.name, status.population,
-                   None if status.unlimited else status.budget_pico_rho, status.spent_pico_rho, delta)
+                   None if status.unlimited else status.budget_pico_rho, status.spent_pico_rho, delta,
+                   status.reserved_pico_rho)
 
     @property
     def left(self) -> int | None:
@@ -46,6 +48,7 @@ class Filter:
         return {
             "filter": self.kind, "name": self.name, "population": self.population,
             **_amounts("budget", self.budget, self.delta), **_amounts("spent", self.spent, self.delta),
+            **_amounts("reserved", self.reserved, self.delta),
             **_amounts("left", self.left, self.delta), "delta": float(self.delta),
         }
 
