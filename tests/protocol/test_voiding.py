@@ -34,7 +34,10 @@ class Desk:
         self.voiding = Voiding(InForce(lab.federation), self.board, self.rounds, lab.audit, self.witnessing,
                                LOG)
         self.policies = Policies(InForce(lab.federation), lab.folder / "policy.bin", follower,
-                                 self.witnessing, lab.audit, LOG, (lab.folder / "kept.bin").write_bytes)
+                                 self.witnessing, lab.audit, LOG, self._keep)
+
+    def _keep(self, data: bytes) -> None:
+        (self.lab.folder / "kept.bin").write_bytes(data)
 
     def join(self, name: str) -> Line:
         size = self.lab.holders[name].session.follower.size

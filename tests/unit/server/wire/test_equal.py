@@ -50,14 +50,21 @@ def question() -> Query:
                                         mechanism=query_pb2.MECHANISM_GAUSSIAN))
 
 
+def rename(query: Query, name: str) -> None:
+    query.keys[1] = query.derived[0].name = name
+
+
+def swap_losses(query: Query) -> None:
+    query.statistics[0].loss, query.statistics[1].loss = query.statistics[1].loss, ""
+
+
 Change = Callable[[Query], object]
 EQUAL: dict[str, Change] = {
     "order of predicates": lambda q: q.where.CopyFrom(both(OLD, ADULT)),
     "order of keys": lambda q: q.keys.reverse(),
     "order of statistics": lambda q: q.statistics.reverse(),
     "aliases": lambda q: setattr(q.statistics[0], "alias", "count"),
-    "the name of a computed key": lambda q: (q.keys.__setitem__(1, "tens"),
-                                             setattr(q.derived[0], "name", "tens")),
+    "the name of a computed key": lambda q: rename(q, "tens"),
     "double negation": lambda q: q.where.CopyFrom(no(no(both(OLD, ADULT)))),
     "a repeated condition": lambda q: q.where.CopyFrom(both(OLD, both(ADULT, OLD))),
     "decimals": lambda q: setattr(q.privacy, "epsilon", "0.50"),
@@ -74,8 +81,7 @@ OTHER: dict[str, Change] = {
     "another statistic": lambda q: setattr(q.statistics[1], "kind", query_pb2.STATISTIC_KIND_SUM),
     "one more statistic": lambda q: q.statistics.add(alias="x", kind=query_pb2.STATISTIC_KIND_COUNT_ROWS),
     "another loss": lambda q: setattr(q.statistics[1], "loss", "3"),
-    "the loss of the other": lambda q: (q.statistics[0].__setattr__("loss", "2"),
-                                        q.statistics[1].__setattr__("loss", "")),
+    "the loss of the other": lambda q: swap_losses(q),
     "another epsilon": lambda q: setattr(q.privacy, "epsilon", "0.51"),
     "rho, not epsilon": lambda q: setattr(q.privacy, "rho", "0.5"),
     "another confidence": lambda q: setattr(q.privacy, "confidence", "0.9"),
