@@ -175,3 +175,21 @@ def test_an_approved_policy_in_the_inbox_is_logged_once_and_another_is_not(lab: 
         assert (lab.folder / "kept.bin").read_bytes() == leaf.SerializeToString()
         lab.witness()
     within(play)
+
+
+def test_what_a_department_takes_back_counts_before_it_says_so(lab: Lab) -> None:
+    """It was away when the round became void: its hello still speaks of a reservation."""
+    async def play() -> None:
+        desk = Desk(lab)
+        lines = [desk.join(name) for name in lab.holders]
+        round_ = desk.dies()
+        desk.voiding.begin(round_)
+        for line in lines:
+            desk.serve(line)
+        ledger = lab.nodes["tax"].ledger
+        for size, left in ((0, 0), (lab.audit.size, ledger.status()[0].spent_pico_rho)):
+            desk.board.note_ledgers("tax", ledger.status())
+            desk.voiding.returning("tax", size)
+            said = desk.board.ledger("tax", "residents")
+            assert said is not None and said.spent_pico_rho == left
+    within(play)

@@ -40,7 +40,7 @@ class Admissions:
     def __init__(self, budgets: Iterable[FilterBudget]) -> None:
         self.filters = Filters(budgets)
         self.rounds: dict[bytes, Admission] = {}
-        self.void: set[bytes] = set()
+        self.void: dict[bytes, int] = {}  # round -> index of its void leaf
         self._readers: set[Reader] = set()
 
     def transcript(self, index: int, leaf: log_pb2.TranscriptLeaf) -> None:
@@ -53,11 +53,11 @@ class Admissions:
         if admitted:
             self._readers.add((leaf.round, leaf.analyst, leaf.purpose))
 
-    def voided(self, round_: bytes) -> None:
-        """Fold a void leaf whose statements were checked."""
+    def voided(self, index: int, round_: bytes) -> None:
+        """Fold the void leaf at *index*, whose statements were checked."""
         if round_ in self.void:
             return
-        self.void.add(round_)
+        self.void[round_] = index
         known = self.rounds.get(round_)
         if known is not None and known.admitted:
             self.filters.give_back(known.charge)
@@ -87,7 +87,7 @@ class Admissions:
             "rounds": [
                 [round_.hex(), a.index, a.leaf.hex(), a.admitted, a.charge.population, a.charge.analyst,
                  a.charge.purpose, a.charge.pico_rho, a.charge.granted] for round_, a in self.rounds.items()],
-            "void": sorted(round_.hex() for round_ in self.void),
+            "void": [[round_.hex(), index] for round_, index in self.void.items()],
             "readers": sorted([round_.hex(), *who] for round_, *who in self._readers),
         }
 
@@ -97,6 +97,6 @@ class Admissions:
         self.rounds = {
             bytes.fromhex(round_): Admission(index, bytes.fromhex(leaf), admitted, Charge(*charge))
             for round_, index, leaf, admitted, *charge in state["rounds"]}
-        self.void = {bytes.fromhex(round_) for round_ in state["void"]}
+        self.void = {bytes.fromhex(round_): int(index) for round_, index in state["void"]}
         self._readers = {(bytes.fromhex(round_), analyst, purpose)
                          for round_, analyst, purpose in state["readers"]}

@@ -150,7 +150,7 @@ class Follower:
                 self._dead.add(entry.dead.round)
             elif kind == "void":
                 self._dead.add(entry.void.round)
-                self._admissions.voided(entry.void.round)
+                self._admissions.voided(self.size, entry.void.round)
             elif kind == "replay":
                 self._admissions.replay(entry.replay)
             elif kind == "policy":
@@ -227,6 +227,10 @@ class Follower:
     def is_void(self, round_: bytes) -> bool:
         """True iff all key holders gave their word in the log that the round stays closed."""
         return round_ in self._admissions.void
+
+    def voided_since(self, size: int) -> list[bytes]:
+        """Rounds whose void leaf is at index *size* or later."""
+        return [round_ for round_, index in self._admissions.void.items() if index >= size]
 
     def has_paid(self, round_: bytes, analyst: str, purpose: str | None = None) -> bool:
         """True iff the log says that *analyst* paid for this round, for the purpose or (None) for any."""

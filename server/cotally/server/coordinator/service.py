@@ -65,6 +65,7 @@ class Listening:
                           f"{self.witnessing.log_size}")
         await context.send_initial_metadata(())
         self.board.note_ledgers(member.name, request.ledgers)
+        self.conductor.voiding.returning(member.name, request.log_size)
         line = self.board.join(member, request.log_size, request.hello.roster)
         self.log.event("joined", peer=member.name, size=request.log_size)
         try:

@@ -93,10 +93,19 @@ class Voiding:
             return  # somebody's word is missing
         self._audit.append(log_pb2.LogEntry(void=leaf))
         del self._pending[round_]
+        self._return(round_, [line.member.name for line in self._board.lines()])
+        self._log.event("void", round=round_)
+        self._witnessing.spread()
+
+    def returning(self, name: str, log_size: int) -> None:
+        """Count what *name* takes back as soon as it has folded the log from *log_size* on."""
+        self._witnessing.follow()
+        for round_ in self._witnessing.voided_since(log_size):
+            self._return(round_, [name])
+
+    def _return(self, round_: bytes, names: Iterable[str]) -> None:
         announced = self._rounds.announcement(round_)
         if announced is not None:
             plan = announced.body.plan
-            for node in announced.body.participants:
-                self._board.note_spent(node, plan.population, -plan.pico_rho)
-        self._log.event("void", round=round_)
-        self._witnessing.spread()
+            for name in set(names).intersection(announced.body.participants):
+                self._board.note_spent(name, plan.population, -plan.pico_rho)

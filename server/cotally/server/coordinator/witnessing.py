@@ -123,6 +123,10 @@ class Witnessing:
         """True iff the log that we folded holds the round's void leaf."""
         return self._follower.is_void(round_)
 
+    def voided_since(self, size: int) -> list[bytes]:
+        """Rounds whose void leaf who has folded *size* entries does not know."""
+        return self._follower.voided_since(size)
+
     async def witness(self, size: int) -> log_pb2.WitnessedCheckpoint:
         """Return a checkpoint of at least *size* entries with its quorum; TOO_FEW_WITNESSES after 15 s."""
         async with self._lock:
