@@ -7,11 +7,11 @@ import pytest
 
 from cotally.server.audit.policies import next_policy
 from cotally.server.node.main import set_budgets
-from cotally.server.ops.policy import approve
+from cotally.server.ops.policy import approve, read_budgets
 from cotally.server.ops.recover import logged_entries, recover
 from cotally.server.rpc.logs import Log
 from cotally.v1 import log_pb2, roster_pb2
-from cotally.v1.refusals import Refusal
+from cotally.v1.refusals import Misconfigured, Refusal
 from tests.protocol.lab import BUDGET, Department, Lab, count_by_sex
 from tests.protocol.planting import forget_rounds, refused_as
 
@@ -118,6 +118,21 @@ def test_a_logged_policy_renews_a_department_and_its_configuration_does_not(lab:
         played.round.partial(lab.decrypt(name, played.evidence))
     renew(lab, BUDGET)
     assert budget(node) == BUDGET
+
+
+def test_budgets_are_read_from_a_file(lab: Lab) -> None:
+    path = lab.folder / "budgets.toml"
+    path.write_text('[[budgets]]\npopulation = "residents"\nbudget = { rho = 4.0 }\n'
+                    '[[budgets]]\npopulation = "residents"\nanalyst = "ada"\npurpose = "statistics"\n'
+                    'budget = { rho = 0.5 }\n'
+                    '[[departments]]\nname = "tax"\npopulation = "residents"\nbudget = { rho = 2.0 }\n')
+    filters, departments = read_budgets(path, lab.federation)
+    assert [(f.analyst, f.purpose, f.pico_rho) for f in filters] == [
+        ("", "", 4 * 10**12), ("ada", "statistics", 5 * 10**11)]
+    assert [(d.department, d.pico_rho) for d in departments] == [("tax", 2 * 10**12)]
+    path.write_text('[[departments]]\nname = "mars"\npopulation = "residents"\nbudget = { rho = 2.0 }\n')
+    with pytest.raises(Misconfigured, match="mars"):
+        read_budgets(path, lab.federation)
 
 
 def test_the_configuration_may_lower_a_budget(lab: Lab) -> None:

@@ -44,7 +44,8 @@ def read_budgets(path: Path, federation: Federation) -> tuple[
         if population not in known:
             each.refuse("population", f"is {population!r}, which the catalog does not have")
         filters.append(roster_pb2.FilterBudget(
-            population=population, analyst=each.text("analyst", ""), purpose=each.text("purpose", ""),
+            population=population, analyst=each.text("analyst") if each.has("analyst") else "",
+            purpose=each.text("purpose") if each.has("purpose") else "",
             pico_rho=read_budget(each, "budget").pico_rho(federation.delta)))
         each.done()
     for each in file.sections("departments"):
