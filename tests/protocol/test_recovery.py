@@ -130,8 +130,14 @@ def test_budgets_are_read_from_a_file(lab: Lab) -> None:
     assert [(f.analyst, f.purpose, f.pico_rho) for f in filters] == [
         ("", "", 4 * 10**12), ("ada", "statistics", 5 * 10**11)]
     assert [(d.department, d.pico_rho) for d in departments] == [("tax", 2 * 10**12)]
-    path.write_text('[[departments]]\nname = "mars"\npopulation = "residents"\nbudget = { rho = 2.0 }\n')
+    text = path.read_text()
+    path.write_text(text.replace("tax", "mars"))
     with pytest.raises(Misconfigured, match="mars"):
+        read_budgets(path, lab.federation)
+    path.write_text(text[:text.index("[[dep")])
+    assert len(read_budgets(path, lab.federation)[0]) == 2
+    path.write_text(text[text.index("[[dep"):])
+    with pytest.raises(Misconfigured, match="budgets is missing"):
         read_budgets(path, lab.federation)
 
 

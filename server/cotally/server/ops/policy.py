@@ -34,7 +34,10 @@ APPROVAL: Final = ".policy-approval"
 
 def read_budgets(path: Path, federation: Federation) -> tuple[
         list[roster_pb2.FilterBudget], list[roster_pb2.DepartmentBudget]]:
-    """The budgets in the TOML file *path*: sections [[budgets]] and [[departments]]."""
+    """The budgets in the TOML file *path*: sections [[budgets]] and, if ledgers change, [[departments]].
+
+    A file without [[budgets]] is refused: it would lift every filter.
+    """
     file = read_toml(path)
     known = {t.population for t in federation.catalog.tables}
     nodes = {m.name for m in federation.members(roster_pb2.ROLE_NODE)}
@@ -48,7 +51,7 @@ def read_budgets(path: Path, federation: Federation) -> tuple[
             purpose=each.text("purpose") if each.has("purpose") else "",
             pico_rho=read_budget(each, "budget").pico_rho(federation.delta)))
         each.done()
-    for each in file.sections("departments"):
+    for each in file.sections("departments") if file.has("departments") else ():
         name, population = each.text("name"), each.text("population")
         if population not in known or name not in nodes:
             each.refuse("name", f"{name!r} with population {population!r} is not in the federation")
