@@ -30,7 +30,7 @@ def relog(lab: Lab, played: Played, products: bytes, reveals_: list[round_pb2.Re
     frozen = frozen or played.round.frozen
     assert frozen is not None
     made = reveals.transcript(frozen, reveals_, products)
-    leaf = reveals.transcript_leaf(played.round.announcement.body, made)
+    leaf = reveals.transcript_leaf(played.round.announcement.body, frozen, made)
     index = lab.log(log_pb2.LogEntry(transcript=leaf))
     return work_pb2.Evidence(announcement=played.round.announcement, frozen=frozen, reveals=reveals_,
                              index=index, checkpoint=lab.witness())

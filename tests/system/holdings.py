@@ -8,7 +8,7 @@ MINIMUM = 3
 PEOPLE = 300  # per department
 RHO = "0.01"  # of an ordinary question
 BUDGET_RHO = 5
-COUNT = f"SELECT sex, COUNT(*) AS n FROM people GROUP BY sex WITH PRIVACY (rho = {RHO})"
+COUNT = f"SELECT sex, COUNT(*) AS n FROM people GROUP BY sex WITH PRIVACY (rho = {RHO}, replay = false)"
 
 _SPEC = """\
 [federation]

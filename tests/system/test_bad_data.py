@@ -13,7 +13,7 @@ from tests.system.running import Ran, Running, run
 
 NODE = "north"
 ALL = ("SELECT sex, COUNT(*) AS n, SUM(income) AS s, AVG(age) AS a FROM {} GROUP BY sex "
-       "WITH PRIVACY (rho = 0.02)")
+       "WITH PRIVACY (rho = 0.02, replay = false)")
 
 
 def shape(value: Any) -> Any:

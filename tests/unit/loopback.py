@@ -122,6 +122,9 @@ class Straw(node_pb2_grpc.NodesServicer):
         self.revealed.append(reveal)
         return work_pb2.RevealResponse(round=reveal.body.round)
 
+    async def Permit(self, request: Any, context: Any) -> Any:  # noqa: N802
+        raise NotImplementedError
+
     async def Ready(self, request: Any, context: Any) -> Any:  # noqa: N802
         raise NotImplementedError
 

@@ -15,6 +15,7 @@ _KINDS = {
     analyst_pb2.FILTER_KIND_DEPARTMENT: "department",
     analyst_pb2.FILTER_KIND_POPULATION: "population",
     analyst_pb2.FILTER_KIND_ANALYST: "analyst",
+    analyst_pb2.FILTER_KIND_PURPOSE: "purpose",
 }
 
 
@@ -40,7 +41,8 @@ class Filter:
         """The filter in a message."""
         return cls(_KINDS.get(status.kind, "unknown"), status.name, status.population,
                    None if status.unlimited else status.budget_pico_rho,
-                   status.spent_pico_rho - status.reserved_pico_rho, delta, status.reserved_pico_rho)
+                   status.spent_pico_rho - status.reserved_pico_rho, delta, status.reserved_pico_rho,
+                   status.purpose)
 
     @property
     def cumulative(self) -> int:

@@ -152,10 +152,12 @@ class TableQuery:
         purpose: str | None = None,
         weights: Several | None = None,
         consistent: bool | None = None,
+        replay: bool | None = None,
     ) -> Self:
         """State the privacy clause, in place of any earlier one: exactly one of epsilon, rho and error.
 
-        *error* may be several: {"n": 50, "mean": 1000}. *weights* steer how the loss is split.
+        *error* may be several: {"n": 50, "mean": 1000}. *weights* steer how the loss is split. *replay*
+        False asks for new noise, at its price, where an equal question was answered before.
         """
         values = {
             "epsilon": epsilon,
@@ -167,8 +169,8 @@ class TableQuery:
         settings = [Setting(Name(key), _setting(key, v)) for key, v in values.items() if v is not None]
         texts = {"mechanism": mechanism, "purpose": purpose}
         settings += [Setting(Name(key), Text(v)) for key, v in texts.items() if v is not None]
-        if consistent is not None:
-            settings.append(Setting(Name("consistent"), Name(str(consistent).lower())))
+        truths = {"consistent": consistent, "replay": replay}
+        settings += [Setting(Name(key), Name(str(v).lower())) for key, v in truths.items() if v is not None]
         return replace(self, settings=tuple(settings))
 
     def question(self, catalog: Catalog) -> Question:

@@ -1,11 +1,11 @@
 """One form for every way to write the same question, so that equal questions share a fingerprint.
 
 Text is NFC. In WHERE: nested AND and OR are flat, their operands and IN lists sorted by canonical
-bytes and without repeats; IN of one value is =; a double negation is gone, NOT of = is <> and the
-reverse. All of this holds in SQL's three-valued logic. Bounds are sorted by column, computed keys as in
-GROUP BY; decimals are plain. The order of keys and statistics stays: it is the order of the result's
-columns, and `error` speaks of the first statistic. So does that of the columns that a regression
-explains by: it is the order of its coefficients.
+bytes and without repeats; IN of one value is =; x >= a AND x <= a is x = a; a double negation is gone,
+NOT of = is <> and the reverse. All of this holds in SQL's three-valued logic. Bounds are sorted by column,
+computed keys as in GROUP BY; decimals are plain. The order of keys and statistics stays: it is the order
+of the result's columns, and `error` speaks of the first statistic (`equal` has a form without it). So does
+that of the columns that a regression explains by: it is the order of its coefficients.
 """
 
 import unicodedata
@@ -21,6 +21,7 @@ from cotally.v1.query_pb2 import (
     NullTest,
     Operator,
     Predicate,
+    PrivacyClause,
     Query,
     Statistic,
 )
@@ -31,6 +32,8 @@ _OPPOSITE: Final = {
     Operator.OPERATOR_EQ: Operator.OPERATOR_NE,
     Operator.OPERATOR_NE: Operator.OPERATOR_EQ,
 }
+
+_ENDS: Final = {Operator.OPERATOR_GE, Operator.OPERATOR_LE}
 
 _M = TypeVar("_M", Predicate, Literal)
 
@@ -54,6 +57,8 @@ def canonical_query(query: Query) -> Query:
         key.name, key.column, key.width = _nfc(key.name), _nfc(key.column), _decimal(key.width)
     order = {key: at for at, key in enumerate(result.keys)}
     result.derived.sort(key=lambda key: order.get(key.name, len(order)))
+    if query.HasField("privacy"):
+        _privacy(result.privacy)
     if query.HasField("where"):
         result.where.CopyFrom(_predicate(query.where))
     return result
@@ -69,6 +74,14 @@ def _statistic(statistic: Statistic) -> None:
     statistic.quantile, statistic.error = _decimal(statistic.quantile), _decimal(statistic.error)
     loss = _decimal(statistic.loss)
     statistic.loss = "" if loss == "1" else loss
+
+
+def _privacy(clause: PrivacyClause) -> None:
+    """Write the amounts of *clause* plainly."""
+    clause.confidence = _decimal(clause.confidence)
+    target = clause.WhichOneof("target")
+    if target is not None:
+        setattr(clause, target, _decimal(getattr(clause, target)))
 
 
 def _decimal(text: str) -> str:
@@ -126,7 +139,22 @@ def _flat(kind: str, junction: Junction) -> list[Predicate]:
             flat.extend(operand.all.operands if kind == "all" else operand.any.operands)
         else:
             flat.append(operand)
-    return _sorted(flat)
+    return _sorted(_merged(flat) if kind == "all" else flat)
+
+
+def _merged(operands: Sequence[Predicate]) -> list[Predicate]:
+    """Write x >= a and x <= a as x = a."""
+    ends: dict[tuple[str, bytes], set[int]] = {}
+    for operand in operands:
+        ends.setdefault(_end(operand), set()).add(operand.comparison.operator)
+    return [
+        _comparison(operand.comparison.column, Operator.OPERATOR_EQ, operand.comparison.literal)
+        if operand.comparison.operator in _ENDS and ends[_end(operand)] >= _ENDS else operand
+        for operand in operands]
+
+
+def _end(operand: Predicate) -> tuple[str, bytes]:
+    return operand.comparison.column, canonical(operand.comparison.literal)
 
 
 def _sorted(messages: Sequence[_M]) -> list[_M]:
@@ -135,6 +163,8 @@ def _sorted(messages: Sequence[_M]) -> list[_M]:
 
 
 def _literal(literal: Literal) -> Literal:
+    if literal.HasField("decimal"):
+        return Literal(decimal=_decimal(literal.decimal))
     return Literal(text=_nfc(literal.text)) if literal.HasField("text") else literal
 
 

@@ -13,13 +13,14 @@ import pandas as pd
 from google.protobuf.message import DecodeError
 
 from cotally.v1 import log_pb2, query_pb2
-from cotally.v1.canonical import digest
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
 
 from . import shapes
 from .decode.rows import Row, decode
+from .equal import query_fingerprint
 from .parameters import noise_parameters
 from .privacy import as_number, epsilon_of, rho_text
+from .replayed import as_asked
 from .verify.bundle import Verified, verify
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ class Release:
     keeps the proof. `checks` are (name, sentence) pairs about what was verified.
     """
 
-    def __init__(self, verified: Verified) -> None:
+    def __init__(self, verified: Verified, replayed: bool = False) -> None:
         """Decode *verified*; refuse totals that do not fit the question."""
         self._verified = verified
+        self.replayed = replayed  # it answered an equal question before
         self.rows: tuple[Row, ...] = decode(
             verified.plan, verified.query, verified.table, len(verified.departments), verified.totals)
 
@@ -48,6 +50,12 @@ class Release:
     def of(cls, bundle: log_pb2.Bundle, roster_fingerprint: bytes) -> "Release":
         """Return the release in *bundle* if every check passes; raise Refused otherwise."""
         return cls(verify(bundle, roster_fingerprint))
+
+    @classmethod
+    def replay(cls, bundle: log_pb2.Bundle, roster_fingerprint: bytes, asked: query_pb2.Query) -> "Release":
+        """Return the stored release in *bundle* as the answer to *asked*, an equal question; else Refused."""
+        verified = verify(bundle, roster_fingerprint)
+        return cls(as_asked(verified, asked, bundle.charter.catalog), replayed=True)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], roster_fingerprint: bytes | str) -> "Release":
@@ -96,7 +104,7 @@ class Release:
 
     @property
     def query(self) -> query_pb2.Query:
-        """The question, as the analyst signed it."""
+        """The question, as it was asked."""
         return self._verified.query
 
     @property
@@ -168,10 +176,10 @@ class Release:
         verified = self._verified
         return {
             "release_id": self.id,
-            "query_fingerprint": digest("query", verified.query).hex(),
+            "query_fingerprint": query_fingerprint(verified.query, verified.bundle.charter.catalog),
             "table": verified.table.name,
             "vintage": verified.table.vintage,
-            "replayed": False,
+            "replayed": self.replayed,
             "departments": list(self.departments),
             "missing": list(self.missing),
             "confidence": self.confidence,

@@ -68,6 +68,8 @@ class _FilterKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     FILTER_KIND_POPULATION: _FilterKind.ValueType  # 2
     """the person-level bound over all departments"""
     FILTER_KIND_ANALYST: _FilterKind.ValueType  # 3
+    FILTER_KIND_PURPOSE: _FilterKind.ValueType  # 4
+    """one purpose: of all analysts, or of this one"""
 
 class FilterKind(_FilterKind, metaclass=_FilterKindEnumTypeWrapper): ...
 
@@ -77,6 +79,8 @@ FILTER_KIND_DEPARTMENT: FilterKind.ValueType  # 1
 FILTER_KIND_POPULATION: FilterKind.ValueType  # 2
 """the person-level bound over all departments"""
 FILTER_KIND_ANALYST: FilterKind.ValueType  # 3
+FILTER_KIND_PURPOSE: FilterKind.ValueType  # 4
+"""one purpose: of all analysts, or of this one"""
 Global___FilterKind: typing_extensions.TypeAlias = FilterKind
 
 @typing.final
@@ -271,6 +275,7 @@ class FilterStatus(google.protobuf.message.Message):
     SPENT_PICO_RHO_FIELD_NUMBER: builtins.int
     UNLIMITED_FIELD_NUMBER: builtins.int
     RESERVED_PICO_RHO_FIELD_NUMBER: builtins.int
+    PURPOSE_FIELD_NUMBER: builtins.int
     kind: Global___FilterKind.ValueType
     name: builtins.str
     """department, population or analyst"""
@@ -280,6 +285,8 @@ class FilterStatus(google.protobuf.message.Message):
     unlimited: builtins.bool
     reserved_pico_rho: builtins.int
     """the part of spent_pico_rho whose rounds are under way"""
+    purpose: builtins.str
+    """of a purpose's filter, whose name is an analyst or "" for all"""
     def __init__(
         self,
         *,
@@ -290,8 +297,9 @@ class FilterStatus(google.protobuf.message.Message):
         spent_pico_rho: builtins.int = ...,
         unlimited: builtins.bool = ...,
         reserved_pico_rho: builtins.int = ...,
+        purpose: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["budget_pico_rho", b"budget_pico_rho", "kind", b"kind", "name", b"name", "population", b"population", "reserved_pico_rho", b"reserved_pico_rho", "spent_pico_rho", b"spent_pico_rho", "unlimited", b"unlimited"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["budget_pico_rho", b"budget_pico_rho", "kind", b"kind", "name", b"name", "population", b"population", "purpose", b"purpose", "reserved_pico_rho", b"reserved_pico_rho", "spent_pico_rho", b"spent_pico_rho", "unlimited", b"unlimited"]) -> None: ...
 
 Global___FilterStatus: typing_extensions.TypeAlias = FilterStatus
 

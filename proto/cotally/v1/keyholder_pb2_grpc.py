@@ -50,6 +50,11 @@ class KeyHoldersStub(object):
                 request_serializer=cotally_dot_v1_dot_work__pb2.DeclineRequest.SerializeToString,
                 response_deserializer=cotally_dot_v1_dot_work__pb2.DeclineResponse.FromString,
                 _registered_method=True)
+        self.Void = channel.unary_unary(
+                '/cotally.v1.KeyHolders/Void',
+                request_serializer=cotally_dot_v1_dot_work__pb2.VoidRequest.SerializeToString,
+                response_deserializer=cotally_dot_v1_dot_work__pb2.VoidResponse.FromString,
+                _registered_method=True)
         self.Cosign = channel.unary_unary(
                 '/cotally.v1.KeyHolders/Cosign',
                 request_serializer=cotally_dot_v1_dot_work__pb2.CosignRequest.SerializeToString,
@@ -87,6 +92,13 @@ class KeyHoldersServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Void(self, request, context):
+        """After a round died: it never decrypted it and never will.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Cosign(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -117,6 +129,11 @@ def add_KeyHoldersServicer_to_server(servicer, server):
                     servicer.Decline,
                     request_deserializer=cotally_dot_v1_dot_work__pb2.DeclineRequest.FromString,
                     response_serializer=cotally_dot_v1_dot_work__pb2.DeclineResponse.SerializeToString,
+            ),
+            'Void': grpc.unary_unary_rpc_method_handler(
+                    servicer.Void,
+                    request_deserializer=cotally_dot_v1_dot_work__pb2.VoidRequest.FromString,
+                    response_serializer=cotally_dot_v1_dot_work__pb2.VoidResponse.SerializeToString,
             ),
             'Cosign': grpc.unary_unary_rpc_method_handler(
                     servicer.Cosign,
@@ -211,6 +228,33 @@ class KeyHolders(object):
             '/cotally.v1.KeyHolders/Decline',
             cotally_dot_v1_dot_work__pb2.DeclineRequest.SerializeToString,
             cotally_dot_v1_dot_work__pb2.DeclineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Void(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cotally.v1.KeyHolders/Void',
+            cotally_dot_v1_dot_work__pb2.VoidRequest.SerializeToString,
+            cotally_dot_v1_dot_work__pb2.VoidResponse.FromString,
             options,
             channel_credentials,
             insecure,

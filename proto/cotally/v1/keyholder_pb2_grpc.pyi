@@ -73,6 +73,22 @@ _KeyHoldersDeclineType = typing_extensions.TypeVar(
     ],
 )
 
+_KeyHoldersVoidType = typing_extensions.TypeVar(
+    '_KeyHoldersVoidType',
+    grpc.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.VoidRequest,
+        cotally.v1.work_pb2.VoidResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.VoidRequest,
+        cotally.v1.work_pb2.VoidResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.VoidRequest,
+        cotally.v1.work_pb2.VoidResponse,
+    ],
+)
+
 _KeyHoldersCosignType = typing_extensions.TypeVar(
     '_KeyHoldersCosignType',
     grpc.UnaryUnaryMultiCallable[
@@ -105,7 +121,7 @@ _KeyHoldersReadyType = typing_extensions.TypeVar(
     ],
 )
 
-class KeyHoldersStub(typing.Generic[_KeyHoldersListenType, _KeyHoldersPartialType, _KeyHoldersDeclineType, _KeyHoldersCosignType, _KeyHoldersReadyType]):
+class KeyHoldersStub(typing.Generic[_KeyHoldersListenType, _KeyHoldersPartialType, _KeyHoldersDeclineType, _KeyHoldersVoidType, _KeyHoldersCosignType, _KeyHoldersReadyType]):
     """Key holder -> coordinator. Key holders dial out like nodes."""
 
     @typing.overload
@@ -121,6 +137,10 @@ class KeyHoldersStub(typing.Generic[_KeyHoldersListenType, _KeyHoldersPartialTyp
         grpc.UnaryUnaryMultiCallable[
             cotally.v1.work_pb2.DeclineRequest,
             cotally.v1.work_pb2.DeclineResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            cotally.v1.work_pb2.VoidRequest,
+            cotally.v1.work_pb2.VoidResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             cotally.v1.work_pb2.CosignRequest,
@@ -147,6 +167,10 @@ class KeyHoldersStub(typing.Generic[_KeyHoldersListenType, _KeyHoldersPartialTyp
             cotally.v1.work_pb2.DeclineResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            cotally.v1.work_pb2.VoidRequest,
+            cotally.v1.work_pb2.VoidResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             cotally.v1.work_pb2.CosignRequest,
             cotally.v1.work_pb2.CosignResponse,
         ],
@@ -165,6 +189,9 @@ class KeyHoldersStub(typing.Generic[_KeyHoldersListenType, _KeyHoldersPartialTyp
     Decline: _KeyHoldersDeclineType
     """Step 9: a refusal instead of a partial decryption."""
 
+    Void: _KeyHoldersVoidType
+    """After a round died: it never decrypted it and never will."""
+
     Cosign: _KeyHoldersCosignType
 
     Ready: _KeyHoldersReadyType
@@ -182,6 +209,10 @@ KeyHoldersAsyncStub: typing_extensions.TypeAlias = KeyHoldersStub[
     grpc.aio.UnaryUnaryMultiCallable[
         cotally.v1.work_pb2.DeclineRequest,
         cotally.v1.work_pb2.DeclineResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.VoidRequest,
+        cotally.v1.work_pb2.VoidResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         cotally.v1.work_pb2.CosignRequest,
@@ -219,6 +250,14 @@ class KeyHoldersServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[cotally.v1.work_pb2.DeclineResponse, collections.abc.Awaitable[cotally.v1.work_pb2.DeclineResponse]]:
         """Step 9: a refusal instead of a partial decryption."""
+
+    @abc.abstractmethod
+    def Void(
+        self,
+        request: cotally.v1.work_pb2.VoidRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[cotally.v1.work_pb2.VoidResponse, collections.abc.Awaitable[cotally.v1.work_pb2.VoidResponse]]:
+        """After a round died: it never decrypted it and never will."""
 
     @abc.abstractmethod
     def Cosign(

@@ -121,12 +121,15 @@ class TranscriptLeaf(google.protobuf.message.Message):
     ANALYST_FIELD_NUMBER: builtins.int
     PURPOSE_FIELD_NUMBER: builtins.int
     TRANSCRIPT_FIELD_NUMBER: builtins.int
+    GRANTED_PICO_RHO_FIELD_NUMBER: builtins.int
     round: builtins.bytes
     population: builtins.str
     pico_rho: builtins.int
     analyst: builtins.str
     purpose: builtins.str
     transcript: builtins.bytes
+    granted_pico_rho: builtins.int
+    """least that the members' grants allow this analyst and purpose; 0: no limit"""
     def __init__(
         self,
         *,
@@ -136,8 +139,9 @@ class TranscriptLeaf(google.protobuf.message.Message):
         analyst: builtins.str = ...,
         purpose: builtins.str = ...,
         transcript: builtins.bytes = ...,
+        granted_pico_rho: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "pico_rho", b"pico_rho", "population", b"population", "purpose", b"purpose", "round", b"round", "transcript", b"transcript"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "granted_pico_rho", b"granted_pico_rho", "pico_rho", b"pico_rho", "population", b"population", "purpose", b"purpose", "round", b"round", "transcript", b"transcript"]) -> None: ...
 
 Global___TranscriptLeaf: typing_extensions.TypeAlias = TranscriptLeaf
 
@@ -162,7 +166,7 @@ Global___ReleaseLeaf: typing_extensions.TypeAlias = ReleaseLeaf
 
 @typing.final
 class DeadLeaf(google.protobuf.message.Message):
-    """A round that ends without a release. What was reserved stays spent."""
+    """A round that ends without a release. What was reserved stays spent, unless a VoidLeaf follows."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -207,6 +211,98 @@ class SuccessionLeaf(google.protobuf.message.Message):
 Global___SuccessionLeaf: typing_extensions.TypeAlias = SuccessionLeaf
 
 @typing.final
+class VoidLeaf(google.protobuf.message.Message):
+    """A dead round that nobody will ever decrypt: every key holder has marked it so, and signed that."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ROUND_FIELD_NUMBER: builtins.int
+    STATEMENTS_FIELD_NUMBER: builtins.int
+    round: builtins.bytes
+    @property
+    def statements(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[cotally.v1.round_pb2.VoidStatement]:
+        """of all key holders, sorted by name"""
+
+    def __init__(
+        self,
+        *,
+        round: builtins.bytes = ...,
+        statements: collections.abc.Iterable[cotally.v1.round_pb2.VoidStatement] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["round", b"round", "statements", b"statements"]) -> None: ...
+
+Global___VoidLeaf: typing_extensions.TypeAlias = VoidLeaf
+
+@typing.final
+class ReplayLeaf(google.protobuf.message.Message):
+    """A stored release was given to another analyst, or for another purpose, at its first price."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ROUND_FIELD_NUMBER: builtins.int
+    POPULATION_FIELD_NUMBER: builtins.int
+    PICO_RHO_FIELD_NUMBER: builtins.int
+    ANALYST_FIELD_NUMBER: builtins.int
+    PURPOSE_FIELD_NUMBER: builtins.int
+    GRANTED_PICO_RHO_FIELD_NUMBER: builtins.int
+    ENVELOPE_FIELD_NUMBER: builtins.int
+    GRANTS_FIELD_NUMBER: builtins.int
+    round: builtins.bytes
+    """of the release"""
+    population: builtins.str
+    pico_rho: builtins.int
+    analyst: builtins.str
+    purpose: builtins.str
+    granted_pico_rho: builtins.int
+    """as in TranscriptLeaf, of the grants shown now"""
+    envelope: builtins.bytes
+    """digest("envelope", Envelope) of the question that it answers"""
+    @property
+    def grants(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.bytes]:
+        """digest("grant", Grant) of every department in the release, in its order"""
+
+    def __init__(
+        self,
+        *,
+        round: builtins.bytes = ...,
+        population: builtins.str = ...,
+        pico_rho: builtins.int = ...,
+        analyst: builtins.str = ...,
+        purpose: builtins.str = ...,
+        granted_pico_rho: builtins.int = ...,
+        envelope: builtins.bytes = ...,
+        grants: collections.abc.Iterable[builtins.bytes] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "envelope", b"envelope", "granted_pico_rho", b"granted_pico_rho", "grants", b"grants", "pico_rho", b"pico_rho", "population", b"population", "purpose", b"purpose", "round", b"round"]) -> None: ...
+
+Global___ReplayLeaf: typing_extensions.TypeAlias = ReplayLeaf
+
+@typing.final
+class PolicyLeaf(google.protobuf.message.Message):
+    """Budgets from here on."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: builtins.int
+    APPROVALS_FIELD_NUMBER: builtins.int
+    @property
+    def policy(self) -> cotally.v1.roster_pb2.BudgetPolicy: ...
+    @property
+    def approvals(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[cotally.v1.roster_pb2.Approval]:
+        """of every department, sorted; domain "policy", over the BudgetPolicy"""
+
+    def __init__(
+        self,
+        *,
+        policy: cotally.v1.roster_pb2.BudgetPolicy | None = ...,
+        approvals: collections.abc.Iterable[cotally.v1.roster_pb2.Approval] | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["policy", b"policy"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["approvals", b"approvals", "policy", b"policy"]) -> None: ...
+
+Global___PolicyLeaf: typing_extensions.TypeAlias = PolicyLeaf
+
+@typing.final
 class LogEntry(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -217,6 +313,9 @@ class LogEntry(google.protobuf.message.Message):
     RELEASE_FIELD_NUMBER: builtins.int
     DEAD_FIELD_NUMBER: builtins.int
     SUCCESSION_FIELD_NUMBER: builtins.int
+    VOID_FIELD_NUMBER: builtins.int
+    REPLAY_FIELD_NUMBER: builtins.int
+    POLICY_FIELD_NUMBER: builtins.int
     @property
     def genesis(self) -> Global___GenesisLeaf: ...
     @property
@@ -231,6 +330,12 @@ class LogEntry(google.protobuf.message.Message):
     def dead(self) -> Global___DeadLeaf: ...
     @property
     def succession(self) -> Global___SuccessionLeaf: ...
+    @property
+    def void(self) -> Global___VoidLeaf: ...
+    @property
+    def replay(self) -> Global___ReplayLeaf: ...
+    @property
+    def policy(self) -> Global___PolicyLeaf: ...
     def __init__(
         self,
         *,
@@ -241,10 +346,13 @@ class LogEntry(google.protobuf.message.Message):
         release: Global___ReleaseLeaf | None = ...,
         dead: Global___DeadLeaf | None = ...,
         succession: Global___SuccessionLeaf | None = ...,
+        void: Global___VoidLeaf | None = ...,
+        replay: Global___ReplayLeaf | None = ...,
+        policy: Global___PolicyLeaf | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["announcement", b"announcement", "dead", b"dead", "genesis", b"genesis", "leaf", b"leaf", "release", b"release", "roster", b"roster", "succession", b"succession", "transcript", b"transcript"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["announcement", b"announcement", "dead", b"dead", "genesis", b"genesis", "leaf", b"leaf", "release", b"release", "roster", b"roster", "succession", b"succession", "transcript", b"transcript"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["leaf", b"leaf"]) -> typing.Literal["genesis", "announcement", "roster", "transcript", "release", "dead", "succession"] | None: ...
+    def HasField(self, field_name: typing.Literal["announcement", b"announcement", "dead", b"dead", "genesis", b"genesis", "leaf", b"leaf", "policy", b"policy", "release", b"release", "replay", b"replay", "roster", b"roster", "succession", b"succession", "transcript", b"transcript", "void", b"void"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["announcement", b"announcement", "dead", b"dead", "genesis", b"genesis", "leaf", b"leaf", "policy", b"policy", "release", b"release", "replay", b"replay", "roster", b"roster", "succession", b"succession", "transcript", b"transcript", "void", b"void"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["leaf", b"leaf"]) -> typing.Literal["genesis", "announcement", "roster", "transcript", "release", "dead", "succession", "void", "replay", "policy"] | None: ...
 
 Global___LogEntry: typing_extensions.TypeAlias = LogEntry
 

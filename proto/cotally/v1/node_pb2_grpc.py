@@ -56,6 +56,11 @@ class NodesStub(object):
                 request_serializer=cotally_dot_v1_dot_work__pb2.Frame.SerializeToString,
                 response_deserializer=cotally_dot_v1_dot_work__pb2.RevealResponse.FromString,
                 _registered_method=True)
+        self.Permit = channel.unary_unary(
+                '/cotally.v1.Nodes/Permit',
+                request_serializer=cotally_dot_v1_dot_work__pb2.PermitRequest.SerializeToString,
+                response_deserializer=cotally_dot_v1_dot_work__pb2.PermitResponse.FromString,
+                _registered_method=True)
         self.Cosign = channel.unary_unary(
                 '/cotally.v1.Nodes/Cosign',
                 request_serializer=cotally_dot_v1_dot_work__pb2.CosignRequest.SerializeToString,
@@ -101,6 +106,13 @@ class NodesServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Permit(self, request, context):
+        """Step 2: its grant for an analyst who asks what was answered before; Decline, by query id, for none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Cosign(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -136,6 +148,11 @@ def add_NodesServicer_to_server(servicer, server):
                     servicer.Reveal,
                     request_deserializer=cotally_dot_v1_dot_work__pb2.Frame.FromString,
                     response_serializer=cotally_dot_v1_dot_work__pb2.RevealResponse.SerializeToString,
+            ),
+            'Permit': grpc.unary_unary_rpc_method_handler(
+                    servicer.Permit,
+                    request_deserializer=cotally_dot_v1_dot_work__pb2.PermitRequest.FromString,
+                    response_serializer=cotally_dot_v1_dot_work__pb2.PermitResponse.SerializeToString,
             ),
             'Cosign': grpc.unary_unary_rpc_method_handler(
                     servicer.Cosign,
@@ -258,6 +275,33 @@ class Nodes(object):
             '/cotally.v1.Nodes/Reveal',
             cotally_dot_v1_dot_work__pb2.Frame.SerializeToString,
             cotally_dot_v1_dot_work__pb2.RevealResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Permit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cotally.v1.Nodes/Permit',
+            cotally_dot_v1_dot_work__pb2.PermitRequest.SerializeToString,
+            cotally_dot_v1_dot_work__pb2.PermitResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -89,6 +89,22 @@ _NodesRevealType = typing_extensions.TypeVar(
     ],
 )
 
+_NodesPermitType = typing_extensions.TypeVar(
+    '_NodesPermitType',
+    grpc.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.PermitRequest,
+        cotally.v1.work_pb2.PermitResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.PermitRequest,
+        cotally.v1.work_pb2.PermitResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.PermitRequest,
+        cotally.v1.work_pb2.PermitResponse,
+    ],
+)
+
 _NodesCosignType = typing_extensions.TypeVar(
     '_NodesCosignType',
     grpc.UnaryUnaryMultiCallable[
@@ -121,7 +137,7 @@ _NodesReadyType = typing_extensions.TypeVar(
     ],
 )
 
-class NodesStub(typing.Generic[_NodesListenType, _NodesCommitType, _NodesDeclineType, _NodesRevealType, _NodesCosignType, _NodesReadyType]):
+class NodesStub(typing.Generic[_NodesListenType, _NodesCommitType, _NodesDeclineType, _NodesRevealType, _NodesPermitType, _NodesCosignType, _NodesReadyType]):
     """Node -> coordinator. Nodes dial out; no department opens an inbound port.
     Every call is idempotent under its round: a repeat is answered like the first.
     """
@@ -143,6 +159,10 @@ class NodesStub(typing.Generic[_NodesListenType, _NodesCommitType, _NodesDecline
         grpc.StreamUnaryMultiCallable[
             cotally.v1.work_pb2.Frame,
             cotally.v1.work_pb2.RevealResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            cotally.v1.work_pb2.PermitRequest,
+            cotally.v1.work_pb2.PermitResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             cotally.v1.work_pb2.CosignRequest,
@@ -173,6 +193,10 @@ class NodesStub(typing.Generic[_NodesListenType, _NodesCommitType, _NodesDecline
             cotally.v1.work_pb2.RevealResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            cotally.v1.work_pb2.PermitRequest,
+            cotally.v1.work_pb2.PermitResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             cotally.v1.work_pb2.CosignRequest,
             cotally.v1.work_pb2.CosignResponse,
         ],
@@ -193,6 +217,9 @@ class NodesStub(typing.Generic[_NodesListenType, _NodesCommitType, _NodesDecline
 
     Reveal: _NodesRevealType
     """Step 7: framed Reveal."""
+
+    Permit: _NodesPermitType
+    """Step 2: its grant for an analyst who asks what was answered before; Decline, by query id, for none."""
 
     Cosign: _NodesCosignType
 
@@ -215,6 +242,10 @@ NodesAsyncStub: typing_extensions.TypeAlias = NodesStub[
     grpc.aio.StreamUnaryMultiCallable[
         cotally.v1.work_pb2.Frame,
         cotally.v1.work_pb2.RevealResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.PermitRequest,
+        cotally.v1.work_pb2.PermitResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         cotally.v1.work_pb2.CosignRequest,
@@ -262,6 +293,14 @@ class NodesServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[cotally.v1.work_pb2.RevealResponse, collections.abc.Awaitable[cotally.v1.work_pb2.RevealResponse]]:
         """Step 7: framed Reveal."""
+
+    @abc.abstractmethod
+    def Permit(
+        self,
+        request: cotally.v1.work_pb2.PermitRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[cotally.v1.work_pb2.PermitResponse, collections.abc.Awaitable[cotally.v1.work_pb2.PermitResponse]]:
+        """Step 2: its grant for an analyst who asks what was answered before; Decline, by query id, for none."""
 
     @abc.abstractmethod
     def Cosign(

@@ -555,6 +555,7 @@ class Envelope(google.protobuf.message.Message):
     PURPOSE_FIELD_NUMBER: builtins.int
     EXPIRES_MS_FIELD_NUMBER: builtins.int
     QUERY_FIELD_NUMBER: builtins.int
+    FRESH_FIELD_NUMBER: builtins.int
     federation: builtins.str
     roster: builtins.bytes
     """digest of the pinned Roster"""
@@ -564,6 +565,8 @@ class Envelope(google.protobuf.message.Message):
     purpose: builtins.str
     expires_ms: builtins.int
     """Unix milliseconds"""
+    fresh: builtins.bool
+    """a new release, even where one of an equal question is stored"""
     @property
     def query(self) -> Global___Query: ...
     def __init__(
@@ -576,9 +579,10 @@ class Envelope(google.protobuf.message.Message):
         purpose: builtins.str = ...,
         expires_ms: builtins.int = ...,
         query: Global___Query | None = ...,
+        fresh: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["query", b"query"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "expires_ms", b"expires_ms", "federation", b"federation", "purpose", b"purpose", "query", b"query", "query_id", b"query_id", "roster", b"roster"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "expires_ms", b"expires_ms", "federation", b"federation", "fresh", b"fresh", "purpose", b"purpose", "query", b"query", "query_id", b"query_id", "roster", b"roster"]) -> None: ...
 
 Global___Envelope: typing_extensions.TypeAlias = Envelope
 
@@ -604,6 +608,30 @@ class SignedEnvelope(google.protobuf.message.Message):
 Global___SignedEnvelope: typing_extensions.TypeAlias = SignedEnvelope
 
 @typing.final
+class GrantBudget(google.protobuf.message.Message):
+    """What one analyst may spend for one purpose on one population, over all departments."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    POPULATION_FIELD_NUMBER: builtins.int
+    PURPOSE_FIELD_NUMBER: builtins.int
+    PICO_RHO_FIELD_NUMBER: builtins.int
+    population: builtins.str
+    purpose: builtins.str
+    pico_rho: builtins.int
+    """above 0"""
+    def __init__(
+        self,
+        *,
+        population: builtins.str = ...,
+        purpose: builtins.str = ...,
+        pico_rho: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["pico_rho", b"pico_rho", "population", b"population", "purpose", b"purpose"]) -> None: ...
+
+Global___GrantBudget: typing_extensions.TypeAlias = GrantBudget
+
+@typing.final
 class Grant(google.protobuf.message.Message):
     """A department's permission for one analyst."""
 
@@ -618,6 +646,7 @@ class Grant(google.protobuf.message.Message):
     STATISTICS_FIELD_NUMBER: builtins.int
     NOT_BEFORE_MS_FIELD_NUMBER: builtins.int
     NOT_AFTER_MS_FIELD_NUMBER: builtins.int
+    BUDGETS_FIELD_NUMBER: builtins.int
     federation: builtins.str
     department: builtins.str
     analyst: builtins.str
@@ -635,6 +664,10 @@ class Grant(google.protobuf.message.Message):
     def statistics(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[Global___StatisticKind.ValueType]:
         """empty: all"""
 
+    @property
+    def budgets(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___GrantBudget]:
+        """at most one for a population and purpose; without one, no limit"""
+
     def __init__(
         self,
         *,
@@ -647,8 +680,9 @@ class Grant(google.protobuf.message.Message):
         statistics: collections.abc.Iterable[Global___StatisticKind.ValueType] | None = ...,
         not_before_ms: builtins.int = ...,
         not_after_ms: builtins.int = ...,
+        budgets: collections.abc.Iterable[Global___GrantBudget] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "columns", b"columns", "department", b"department", "federation", b"federation", "not_after_ms", b"not_after_ms", "not_before_ms", b"not_before_ms", "purposes", b"purposes", "statistics", b"statistics", "tables", b"tables"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "budgets", b"budgets", "columns", b"columns", "department", b"department", "federation", b"federation", "not_after_ms", b"not_after_ms", "not_before_ms", b"not_before_ms", "purposes", b"purposes", "statistics", b"statistics", "tables", b"tables"]) -> None: ...
 
 Global___Grant: typing_extensions.TypeAlias = Grant
 

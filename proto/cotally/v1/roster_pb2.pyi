@@ -134,20 +134,84 @@ class FilterBudget(google.protobuf.message.Message):
     POPULATION_FIELD_NUMBER: builtins.int
     ANALYST_FIELD_NUMBER: builtins.int
     PICO_RHO_FIELD_NUMBER: builtins.int
+    PURPOSE_FIELD_NUMBER: builtins.int
     population: builtins.str
     analyst: builtins.str
-    """empty: the population's own filter"""
+    """with `purpose` empty too: the population's own filter"""
     pico_rho: builtins.int
+    purpose: builtins.str
+    """alone: over all analysts; beside an analyst: his for this purpose"""
     def __init__(
         self,
         *,
         population: builtins.str = ...,
         analyst: builtins.str = ...,
         pico_rho: builtins.int = ...,
+        purpose: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "pico_rho", b"pico_rho", "population", b"population"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "pico_rho", b"pico_rho", "population", b"population", "purpose", b"purpose"]) -> None: ...
 
 Global___FilterBudget: typing_extensions.TypeAlias = FilterBudget
+
+@typing.final
+class DepartmentBudget(google.protobuf.message.Message):
+    """What one department's ledger may spend of one population, over all time."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DEPARTMENT_FIELD_NUMBER: builtins.int
+    POPULATION_FIELD_NUMBER: builtins.int
+    PICO_RHO_FIELD_NUMBER: builtins.int
+    department: builtins.str
+    population: builtins.str
+    pico_rho: builtins.int
+    def __init__(
+        self,
+        *,
+        department: builtins.str = ...,
+        population: builtins.str = ...,
+        pico_rho: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["department", b"department", "pico_rho", b"pico_rho", "population", b"population"]) -> None: ...
+
+Global___DepartmentBudget: typing_extensions.TypeAlias = DepartmentBudget
+
+@typing.final
+class BudgetPolicy(google.protobuf.message.Message):
+    """Budgets anew, by every department's approval. What was spent stays spent: each counts from the beginning."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FEDERATION_FIELD_NUMBER: builtins.int
+    NUMBER_FIELD_NUMBER: builtins.int
+    PREVIOUS_FIELD_NUMBER: builtins.int
+    BUDGETS_FIELD_NUMBER: builtins.int
+    DEPARTMENTS_FIELD_NUMBER: builtins.int
+    federation: builtins.str
+    number: builtins.int
+    """1 for the first"""
+    previous: builtins.bytes
+    """digest("policy", BudgetPolicy) of the one before; empty for the first"""
+    @property
+    def budgets(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___FilterBudget]:
+        """in place of those of the roster, or of the policy before"""
+
+    @property
+    def departments(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___DepartmentBudget]:
+        """a ledger that is not named keeps its budget"""
+
+    def __init__(
+        self,
+        *,
+        federation: builtins.str = ...,
+        number: builtins.int = ...,
+        previous: builtins.bytes = ...,
+        budgets: collections.abc.Iterable[Global___FilterBudget] | None = ...,
+        departments: collections.abc.Iterable[Global___DepartmentBudget] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["budgets", b"budgets", "departments", b"departments", "federation", b"federation", "number", b"number", "previous", b"previous"]) -> None: ...
+
+Global___BudgetPolicy: typing_extensions.TypeAlias = BudgetPolicy
 
 @typing.final
 class Policy(google.protobuf.message.Message):

@@ -107,6 +107,9 @@ class _LedgerKindEnumTypeWrapper(google.protobuf.internal.enum_type_wrapper._Enu
     LEDGER_KIND_RESERVE: _LedgerKind.ValueType  # 2
     LEDGER_KIND_COMMIT: _LedgerKind.ValueType  # 3
     LEDGER_KIND_VOID: _LedgerKind.ValueType  # 4
+    """the round's VoidLeaf is in the log: its price returns"""
+    LEDGER_KIND_BURN: _LedgerKind.ValueType  # 5
+    """spends without a round: what a restored ledger may have forgotten"""
 
 class LedgerKind(_LedgerKind, metaclass=_LedgerKindEnumTypeWrapper): ...
 
@@ -116,6 +119,9 @@ LEDGER_KIND_BUDGET: LedgerKind.ValueType  # 1
 LEDGER_KIND_RESERVE: LedgerKind.ValueType  # 2
 LEDGER_KIND_COMMIT: LedgerKind.ValueType  # 3
 LEDGER_KIND_VOID: LedgerKind.ValueType  # 4
+"""the round's VoidLeaf is in the log: its price returns"""
+LEDGER_KIND_BURN: LedgerKind.ValueType  # 5
+"""spends without a round: what a restored ledger may have forgotten"""
 Global___LedgerKind: typing_extensions.TypeAlias = LedgerKind
 
 @typing.final
@@ -530,7 +536,7 @@ class LedgerEntry(google.protobuf.message.Message):
     kind: Global___LedgerKind.ValueType
     population: builtins.str
     round: builtins.bytes
-    """empty for BUDGET"""
+    """empty for BUDGET and BURN"""
     pico_rho: builtins.int
     def __init__(
         self,
@@ -909,6 +915,50 @@ class Partial(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["body", b"body", "signature", b"signature"]) -> None: ...
 
 Global___Partial: typing_extensions.TypeAlias = Partial
+
+@typing.final
+class VoidBody(google.protobuf.message.Message):
+    """One key holder's word that it has not decrypted a round and never will."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FEDERATION_FIELD_NUMBER: builtins.int
+    ROUND_FIELD_NUMBER: builtins.int
+    KEY_HOLDER_FIELD_NUMBER: builtins.int
+    federation: builtins.str
+    round: builtins.bytes
+    key_holder: builtins.str
+    def __init__(
+        self,
+        *,
+        federation: builtins.str = ...,
+        round: builtins.bytes = ...,
+        key_holder: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["federation", b"federation", "key_holder", b"key_holder", "round", b"round"]) -> None: ...
+
+Global___VoidBody: typing_extensions.TypeAlias = VoidBody
+
+@typing.final
+class VoidStatement(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BODY_FIELD_NUMBER: builtins.int
+    SIGNATURE_FIELD_NUMBER: builtins.int
+    signature: builtins.bytes
+    """domain "void" """
+    @property
+    def body(self) -> Global___VoidBody: ...
+    def __init__(
+        self,
+        *,
+        body: Global___VoidBody | None = ...,
+        signature: builtins.bytes = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["body", b"body"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["body", b"body", "signature", b"signature"]) -> None: ...
+
+Global___VoidStatement: typing_extensions.TypeAlias = VoidStatement
 
 @typing.final
 class ReleaseBody(google.protobuf.message.Message):

@@ -6,6 +6,7 @@ isort:skip_file
 import builtins
 import collections.abc
 import cotally.v1.log_pb2
+import cotally.v1.query_pb2
 import cotally.v1.refusal_pb2
 import cotally.v1.roster_pb2
 import cotally.v1.round_pb2
@@ -80,18 +81,22 @@ class LedgerStatus(google.protobuf.message.Message):
     POPULATION_FIELD_NUMBER: builtins.int
     BUDGET_PICO_RHO_FIELD_NUMBER: builtins.int
     SPENT_PICO_RHO_FIELD_NUMBER: builtins.int
+    RESERVED_PICO_RHO_FIELD_NUMBER: builtins.int
     population: builtins.str
     budget_pico_rho: builtins.int
     spent_pico_rho: builtins.int
     """reserved included"""
+    reserved_pico_rho: builtins.int
+    """of which rounds without an outcome hold this"""
     def __init__(
         self,
         *,
         population: builtins.str = ...,
         budget_pico_rho: builtins.int = ...,
         spent_pico_rho: builtins.int = ...,
+        reserved_pico_rho: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["budget_pico_rho", b"budget_pico_rho", "population", b"population", "spent_pico_rho", b"spent_pico_rho"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["budget_pico_rho", b"budget_pico_rho", "population", b"population", "reserved_pico_rho", b"reserved_pico_rho", "spent_pico_rho", b"spent_pico_rho"]) -> None: ...
 
 Global___LedgerStatus: typing_extensions.TypeAlias = LedgerStatus
 
@@ -131,6 +136,7 @@ class NodeWork(google.protobuf.message.Message):
     FROZEN_FIELD_NUMBER: builtins.int
     GROWTH_FIELD_NUMBER: builtins.int
     SUCCESSOR_FIELD_NUMBER: builtins.int
+    PERMIT_FIELD_NUMBER: builtins.int
     @property
     def announcement(self) -> cotally.v1.round_pb2.SignedAnnouncement: ...
     @property
@@ -141,6 +147,8 @@ class NodeWork(google.protobuf.message.Message):
     def successor(self) -> cotally.v1.roster_pb2.Charter:
         """to make ready for; in force once the log holds its SuccessionLeaf"""
 
+    @property
+    def permit(self) -> Global___PermitWork: ...
     def __init__(
         self,
         *,
@@ -148,12 +156,53 @@ class NodeWork(google.protobuf.message.Message):
         frozen: cotally.v1.round_pb2.SignedFrozenRoster | None = ...,
         growth: Global___Growth | None = ...,
         successor: cotally.v1.roster_pb2.Charter | None = ...,
+        permit: Global___PermitWork | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["announcement", b"announcement", "frozen", b"frozen", "growth", b"growth", "successor", b"successor", "work", b"work"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["announcement", b"announcement", "frozen", b"frozen", "growth", b"growth", "successor", b"successor", "work", b"work"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["work", b"work"]) -> typing.Literal["announcement", "frozen", "growth", "successor"] | None: ...
+    def HasField(self, field_name: typing.Literal["announcement", b"announcement", "frozen", b"frozen", "growth", b"growth", "permit", b"permit", "successor", b"successor", "work", b"work"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["announcement", b"announcement", "frozen", b"frozen", "growth", b"growth", "permit", b"permit", "successor", b"successor", "work", b"work"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["work", b"work"]) -> typing.Literal["announcement", "frozen", "growth", "successor", "permit"] | None: ...
 
 Global___NodeWork: typing_extensions.TypeAlias = NodeWork
+
+@typing.final
+class PermitWork(google.protobuf.message.Message):
+    """May this analyst have the release of an equal question that this department took part in?"""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ENVELOPE_FIELD_NUMBER: builtins.int
+    ROUND_FIELD_NUMBER: builtins.int
+    round: builtins.bytes
+    """of the release"""
+    @property
+    def envelope(self) -> cotally.v1.query_pb2.SignedEnvelope: ...
+    def __init__(
+        self,
+        *,
+        envelope: cotally.v1.query_pb2.SignedEnvelope | None = ...,
+        round: builtins.bytes = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["envelope", b"envelope"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["envelope", b"envelope", "round", b"round"]) -> None: ...
+
+Global___PermitWork: typing_extensions.TypeAlias = PermitWork
+
+@typing.final
+class VoidWork(google.protobuf.message.Message):
+    """To mark a dead round void."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ROUND_FIELD_NUMBER: builtins.int
+    round: builtins.bytes
+    def __init__(
+        self,
+        *,
+        round: builtins.bytes = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["round", b"round"]) -> None: ...
+
+Global___VoidWork: typing_extensions.TypeAlias = VoidWork
 
 @typing.final
 class Evidence(google.protobuf.message.Message):
@@ -203,6 +252,7 @@ class KeyHolderWork(google.protobuf.message.Message):
     GROWTH_FIELD_NUMBER: builtins.int
     EVIDENCE_FIELD_NUMBER: builtins.int
     SUCCESSOR_FIELD_NUMBER: builtins.int
+    VOID_FIELD_NUMBER: builtins.int
     @property
     def growth(self) -> Global___Growth: ...
     @property
@@ -211,16 +261,19 @@ class KeyHolderWork(google.protobuf.message.Message):
     def successor(self) -> cotally.v1.roster_pb2.Charter:
         """as for nodes"""
 
+    @property
+    def void(self) -> Global___VoidWork: ...
     def __init__(
         self,
         *,
         growth: Global___Growth | None = ...,
         evidence: Global___Evidence | None = ...,
         successor: cotally.v1.roster_pb2.Charter | None = ...,
+        void: Global___VoidWork | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["evidence", b"evidence", "growth", b"growth", "successor", b"successor", "work", b"work"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["evidence", b"evidence", "growth", b"growth", "successor", b"successor", "work", b"work"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["work", b"work"]) -> typing.Literal["growth", "evidence", "successor"] | None: ...
+    def HasField(self, field_name: typing.Literal["evidence", b"evidence", "growth", b"growth", "successor", b"successor", "void", b"void", "work", b"work"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["evidence", b"evidence", "growth", b"growth", "successor", b"successor", "void", b"void", "work", b"work"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["work", b"work"]) -> typing.Literal["growth", "evidence", "successor", "void"] | None: ...
 
 Global___KeyHolderWork: typing_extensions.TypeAlias = KeyHolderWork
 
@@ -313,6 +366,65 @@ class DeclineResponse(google.protobuf.message.Message):
     ) -> None: ...
 
 Global___DeclineResponse: typing_extensions.TypeAlias = DeclineResponse
+
+@typing.final
+class PermitRequest(google.protobuf.message.Message):
+    """The grant under which the analyst may have the release."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    QUERY_ID_FIELD_NUMBER: builtins.int
+    GRANT_FIELD_NUMBER: builtins.int
+    query_id: builtins.bytes
+    @property
+    def grant(self) -> cotally.v1.query_pb2.SignedGrant: ...
+    def __init__(
+        self,
+        *,
+        query_id: builtins.bytes = ...,
+        grant: cotally.v1.query_pb2.SignedGrant | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["grant", b"grant"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["grant", b"grant", "query_id", b"query_id"]) -> None: ...
+
+Global___PermitRequest: typing_extensions.TypeAlias = PermitRequest
+
+@typing.final
+class PermitResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___PermitResponse: typing_extensions.TypeAlias = PermitResponse
+
+@typing.final
+class VoidRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    STATEMENT_FIELD_NUMBER: builtins.int
+    @property
+    def statement(self) -> cotally.v1.round_pb2.VoidStatement: ...
+    def __init__(
+        self,
+        *,
+        statement: cotally.v1.round_pb2.VoidStatement | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["statement", b"statement"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["statement", b"statement"]) -> None: ...
+
+Global___VoidRequest: typing_extensions.TypeAlias = VoidRequest
+
+@typing.final
+class VoidResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___VoidResponse: typing_extensions.TypeAlias = VoidResponse
 
 @typing.final
 class RevealResponse(google.protobuf.message.Message):

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from google.protobuf.message import DecodeError
 
+from cotally.client.equal import query_fingerprint
 from cotally.client.release import Release
-from cotally.v1 import log_pb2, query_pb2
-from cotally.v1.canonical import digest
+from cotally.v1 import catalog_pb2, log_pb2, query_pb2
 from cotally.v1.refusals import Misconfigured, Refused
-from tests.fixtures.bundle import Round, question
+from tests.fixtures.bundle import Round, people, question
 
 # Refined counts are four times the rows; the last group has almost nobody.
 VECTOR = [1200, 2000, 4, 20_000, 31_000, 90, 1200, 2000, 4, 8000, -5000, 30]
@@ -50,7 +50,7 @@ def test_the_json_object_has_every_member_and_no_nan() -> None:
     assert list(answer) == ["release_id", "query_fingerprint", "table", "vintage", "replayed", "departments",
                             "missing", "confidence", "privacy", "noise", "rows"]
     assert answer["release_id"] == release().id and len(answer["release_id"]) == 64
-    assert answer["query_fingerprint"] == digest("query", query).hex()
+    assert answer["query_fingerprint"] == query_fingerprint(query, catalog_pb2.Catalog(tables=[people()]))
     assert (answer["table"], answer["vintage"], answer["replayed"]) == ("people", "2026-10", False)
     assert answer["departments"] == ["east", "north", "west"] and answer["missing"] == []
     assert answer["confidence"] == 0.95

@@ -35,7 +35,8 @@ The privacy clause states one of
   rho = 0.02        the same in zero-concentrated terms
   error = 50        half the width of the first statistic's interval; cotally finds the price
 and, if you like, confidence = 0.99, mechanism = 'laplace', purpose = 'statistics',
-weights = (n = 2), consistent = true.
+weights = (n = 2), consistent = true, replay = false (new noise at its price, where an equal
+question was answered before; that answer costs the departments nothing).
 EXPLAIN PRIVACY SELECT ... is --dry-run; SUGGEST BOUNDS FOR c FROM table WITH PRIVACY (...)
 asks, for a price, where a column's values lie.
 

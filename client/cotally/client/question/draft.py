@@ -192,3 +192,4 @@ class Question:
     query: query_pb2.Query
     purpose: str | None
     only_price: bool = False
+    replay: bool = True  # the stored release of an equal question will do

@@ -15,7 +15,7 @@ from .names import echo, nearest
 
 EXAMPLE: Final = "WITH PRIVACY (epsilon = 1)"
 TARGETS: Final = ("epsilon", "rho", "error")
-KEYS: Final = (*TARGETS, "confidence", "mechanism", "purpose", "weights", "consistent")
+KEYS: Final = (*TARGETS, "confidence", "mechanism", "purpose", "weights", "consistent", "replay")
 MECHANISMS: Final = {
     "gaussian": Mechanism.MECHANISM_GAUSSIAN,
     "laplace": Mechanism.MECHANISM_LAPLACE,
@@ -55,6 +55,7 @@ class Clause:
     consistent: bool
     weights: Listed | None
     errors: Listed | None
+    replay: bool = True
 
 
 def clause(settings: Sequence[Setting], confidence: str) -> Clause:
@@ -87,7 +88,8 @@ def clause(settings: Sequence[Setting], confidence: str) -> Clause:
         raise _bad(f"weights = {_shown(stated['weights'])} is not accepted: write one for each statistic, as"
                    f" in weights = (2, 1), or name them, as in weights = (n = 2){weights.at}")
     return Clause(message, _purpose(stated["purpose"]) if "purpose" in stated else None,
-                  "consistent" in stated and _truth(stated["consistent"]), weights, errors)
+                  "consistent" in stated and _truth(stated["consistent"]), weights, errors,
+                  "replay" not in stated or _truth(stated["replay"]))
 
 
 def amount(key: str, name: Name, number: Number) -> str:
@@ -101,7 +103,9 @@ def amount(key: str, name: Name, number: Number) -> str:
 def _truth(setting: Setting) -> bool:
     text = setting.value.text.lower()
     if not isinstance(setting.value, Name) or text not in ("true", "false"):
-        raise _bad(f"consistent = {_shown(setting)} is not accepted: write consistent = true"
+        key = setting.key.text.lower()
+        usual = "true" if key == "consistent" else "false"
+        raise _bad(f"{key} = {_shown(setting)} is not accepted: write {key} = {usual}"
                    + setting.value.at)
     return text == "true"
 

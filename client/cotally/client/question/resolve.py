@@ -48,7 +48,7 @@ def resolve(draft: Draft, catalog: Catalog, confidence: str = DEFAULT_CONFIDENCE
     steer(query.statistics, privacy)
     query.privacy.CopyFrom(privacy.message)
     query.consistent = privacy.consistent
-    return Question(canonical_query(query), privacy.purpose, draft.only_price)
+    return Question(canonical_query(query), privacy.purpose, draft.only_price, privacy.replay)
 
 
 def _table(draft: Draft, catalog: Catalog) -> Table:

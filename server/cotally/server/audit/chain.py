@@ -2,10 +2,12 @@
 
 Rule (design section 4, Ledger): links are accepted if they extend the logged chain or already are
 links of it. Refused are another hash at a known length, a gap, an entry that names another round
-than the one it was sent for, and a chain that breaks its own rules or budget (store/book).
+than the one it was sent for, and a chain that breaks its own rules or budget (store/book), takes a
+price back for a round that is not void in the log, or raises a budget that no policy in it raises.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from cotally.server.store.book import Book, Kind, Reservation
@@ -17,6 +19,14 @@ MAX_LINKS: Final = 100_000  # in one commitment; a bound on work, far above what
 _KINDS: Final = frozenset(int(kind) for kind in Kind)
 
 
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What the log allows one node's ledger: refunds, by round, and budgets above the present ones."""
+
+    void: Container[bytes] = ()
+    budgets: Mapping[str, int] = field(default_factory=dict)  # most that a policy said, by population
+
+
 class Chain:
     """The logged part of one node's ledger."""
 
@@ -24,22 +34,25 @@ class Chain:
         self._book = Book(node)
         self.hashes: list[bytes] = []  # of entry i + 1
 
-    def check(self, links: Sequence[LedgerEntry], round_: bytes) -> None:
+    def check(self, links: Sequence[LedgerEntry], round_: bytes, allowed: Allowed) -> None:
         """Refuse links that do not continue this chain up to an entry that reserves *round_*.
 
         EQUIVOCATION: another hash at a known length, or another round. STEPPED_BACK: that, by a chain
         shorter than the logged one. MALFORMED: a gap, broken form. BUDGET_SPENT, REPLAYED,
-        OUT_OF_ORDER: entries that break the ledger's own rules.
+        OUT_OF_ORDER: entries that break the ledger's own rules. NOT_ALLOWED: a refund or a budget without
+        proof.
         """
-        self._follow(links, round_)
+        self._follow(links, round_, allowed)
 
-    def extend(self, links: Sequence[LedgerEntry], round_: bytes) -> None:
+    def extend(self, links: Sequence[LedgerEntry], round_: bytes, allowed: Allowed) -> None:
         """Fold links into the chain, all or none; refuses as `check` does."""
-        hashes, trial = self._follow(links, round_)
+        hashes, trial = self._follow(links, round_, allowed)
         self._book.accept(trial)
         self.hashes += hashes
 
-    def _follow(self, links: Sequence[LedgerEntry], round_: bytes) -> tuple[list[bytes], Book]:
+    def _follow(
+        self, links: Sequence[LedgerEntry], round_: bytes, allowed: Allowed
+    ) -> tuple[list[bytes], Book]:
         """The hashes of the entries that are new, and the book after them."""
         node = self._book.node
         if not 0 < len(links) <= MAX_LINKS:
@@ -64,6 +77,7 @@ class Chain:
         trial = self._book.trial()
         for link in links:
             if link.length > known:
+                _check_allowed(trial, link, allowed)
                 trial.fold(Kind(link.kind), link.population, link.round, link.pico_rho)
         return [h for link, h in zip(links, hashes, strict=True) if link.length > known], trial
 
@@ -88,9 +102,11 @@ class Chain:
             )
         return Refused(Refusal.EQUIVOCATION, f"entry {length} of {node}'s ledger differs from the logged one")
 
-    def spent(self, population: str) -> int:
-        """Return the pico-rho that the logged entries have spent of *population*."""
-        return self._book.spent.get(population, 0)
+    def spent(self, population: str, void: Container[bytes]) -> int:
+        """Return the pico-rho that the logged entries have spent of *population*, but for *void* rounds."""
+        returned = sum(r.pico_rho for round_, r in self._book.rounds.items()
+                       if r.kind is Kind.RESERVE and r.population == population and round_ in void)
+        return self._book.spent.get(population, 0) - returned
 
     def dump(self) -> dict[str, object]:
         """Return everything as JSON values, for `load`."""
@@ -117,6 +133,18 @@ class Chain:
         for round_, population, pico_rho, kind in rounds:
             chain._book.rounds[bytes.fromhex(round_)] = Reservation(population, pico_rho, Kind(kind))
         return chain
+
+
+def _check_allowed(book: Book, link: LedgerEntry, allowed: Allowed) -> None:
+    if link.kind == LedgerKind.LEDGER_KIND_VOID and link.round not in allowed.void:
+        raise Refused(Refusal.NOT_ALLOWED,
+                      f"{book.node}'s ledger takes back the price of round {link.round.hex()[:16]}, which is "
+                      "not void in the log")
+    if link.kind == LedgerKind.LEDGER_KIND_BUDGET:
+        before = book.budgets.get(link.population)
+        if before is not None and link.pico_rho > max(before, allowed.budgets.get(link.population, 0)):
+            raise Refused(Refusal.NOT_ALLOWED,
+                          f"{book.node}'s ledger raises its budget for {link.population} without a policy")
 
 
 def _hash(node: str, link: LedgerEntry) -> bytes:

@@ -9,20 +9,21 @@ Rules:
 - The log grows only at its end, under a checkpoint of this federation that the coordinator signed,
   whose size and root are those of everything folded so far and the new entries. Otherwise nothing
   changes. One tree, therefore one root per size: two are never cosigned.
-- The first transcript leaf of a round is admitted by all filters or refused for ever (`filters`).
+- Transcript, void, replay and policy leaves are folded by `admissions`. A void leaf without the signed
+  word of every key holder (`voids`), or a policy that not every department approved (`policies`), is refused.
 - A roster leaf carries each member's ledger links, which must continue that node's known chain and
   end in the entry that reserves this round (`chain`). A node whose links do not is recorded as
-  forked, its chain stays as it was, and none of its links is believed again.
+  forked, its chain stays as it was, and none of its links is believed again. A ledger takes a price back
+  only after the round's void leaf, and raises a budget only to what a policy leaf gave it.
 - The first roster leaf of a round says which frozen roster was logged, if it comes before the round's
   transcript: a checkpoint that covers the transcript covers the roster too.
-- A dead leaf marks its round; it gives nothing back.
+- A dead leaf marks its round; it gives nothing back. A void leaf marks it too.
 - Announcement and release leaves are only hashed.
 """
 
 import base64
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
@@ -32,21 +33,15 @@ from cotally.v1.canonical import NotCanonical, canonical, digest
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
 
 from . import lineage
-from .chain import Chain
+from .admissions import Admissions
+from .chain import Allowed, Chain
 from .checkpoint import check_signed, cosign_bytes
-from .filters import POPULATION, Filters
+from .filters import POPULATION, Charge, Key
 from .merkle import HASH_BYTES, Tree, leaf_hash
+from .policies import check_policy
+from .voids import check_void
 
-_DUMP_VERSION: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """What the first transcript leaf of a round said, and what came of it."""
-
-    index: int  # in the log
-    leaf: bytes  # digest("leaf", TranscriptLeaf)
-    admitted: bool
+_DUMP_VERSION: Final = 3
 
 
 def entry_hash(entry: log_pb2.LogEntry) -> bytes:
@@ -81,8 +76,8 @@ class Follower:
         self._genesis = canonical(genesis(charter))
         self._rosters = [lineage.first(charter)]  # the last is in force
         self._tree = Tree()
-        self._filters = Filters(charter.roster.policy.budgets)
-        self._rounds: dict[bytes, Admission] = {}
+        self._admissions = Admissions(charter.roster.policy.budgets)
+        self._policies: list[roster_pb2.BudgetPolicy] = []
         self._frozen: dict[bytes, bytes] = {}
         self._dead: set[bytes] = set()
         self._chains: dict[str, Chain] = {}
@@ -122,7 +117,7 @@ class Follower:
     def _check(self, entries: Iterable[log_pb2.LogEntry]) -> list[bytes]:
         """The leaf hashes of entries that may come next. After this, folding them cannot be refused."""
         hashes = []
-        roster = self._rosters[-1]
+        roster, policy = self._rosters[-1], self.policy
         for index, entry in enumerate(entries, start=self.size):
             kind = entry.WhichOneof("leaf")
             if kind is None:
@@ -135,6 +130,11 @@ class Follower:
             if kind == "succession":
                 lineage.check_step(roster, entry.succession.succession)
                 roster = entry.succession.succession.roster
+            elif kind == "policy":
+                check_policy(roster, policy, entry.policy)
+                policy = entry.policy.policy
+            elif kind == "void":
+                check_void(roster, entry.void)
             elif kind != "genesis" and not getattr(entry, kind).round:
                 raise Refused(Refusal.MALFORMED, f"log entry {index} names no round")
         return hashes
@@ -145,28 +145,30 @@ class Follower:
             if kind == "roster":
                 self._fold_roster(entry.roster)
             elif kind == "transcript":
-                self._fold_transcript(entry.transcript)
+                self._admissions.transcript(self.size, entry.transcript)
             elif kind == "dead":
                 self._dead.add(entry.dead.round)
+            elif kind == "void":
+                self._dead.add(entry.void.round)
+                self._admissions.voided(self.size, entry.void.round)
+            elif kind == "replay":
+                self._admissions.replay(entry.replay)
+            elif kind == "policy":
+                self._policies.append(entry.policy.policy)
+                self._admissions.filters.renew(entry.policy.policy.budgets)
             elif kind == "succession":
                 self._rosters.append(entry.succession.succession.roster)
             self._tree.append(hash_)
 
-    def _fold_transcript(self, leaf: log_pb2.TranscriptLeaf) -> None:
-        if leaf.round in self._rounds:
-            return
-        admitted = self._filters.admit(leaf.population, leaf.analyst, leaf.pico_rho)
-        self._rounds[leaf.round] = Admission(self.size, digest("leaf", leaf), admitted)
-
     def _fold_roster(self, leaf: log_pb2.RosterLeaf) -> None:
-        if leaf.round not in self._rounds:
+        if leaf.round not in self._admissions.rounds:
             self._frozen.setdefault(leaf.round, leaf.frozen)
         for ledger in leaf.ledgers:
             if ledger.node in self._forked:
                 continue
             chain = self._chains.setdefault(ledger.node, Chain(ledger.node))
             try:
-                chain.extend(ledger.links, leaf.round)
+                chain.extend(ledger.links, leaf.round, self._allowed(ledger.node))
             except Refused:
                 self._forked.add(ledger.node)
 
@@ -192,21 +194,26 @@ class Follower:
             raise Refused(Refusal.OUT_OF_ORDER,
                           "the log has another roster in force than ours; its charter is owed to us")
 
+    @property
+    def policy(self) -> roster_pb2.BudgetPolicy | None:
+        """The last budget policy that was folded, or None."""
+        return self._policies[-1] if self._policies else None
+
     # Rounds and filters
 
     def admits(self, round_: bytes) -> bool:
-        """True iff the round's first transcript leaf was admitted."""
-        known = self._rounds.get(round_)
-        return known is not None and known.admitted
+        """True iff the round's first transcript leaf was admitted, and the round is not void."""
+        known = self._admissions.rounds.get(round_)
+        return known is not None and known.admitted and not self.is_void(round_)
 
     def transcript_index(self, round_: bytes) -> int | None:
         """Return the index of the round's first transcript leaf, or None."""
-        known = self._rounds.get(round_)
+        known = self._admissions.rounds.get(round_)
         return None if known is None else known.index
 
     def transcript_hash(self, round_: bytes) -> bytes | None:
         """Return digest("leaf", TranscriptLeaf) of the round's first transcript leaf, or None."""
-        known = self._rounds.get(round_)
+        known = self._admissions.rounds.get(round_)
         return None if known is None else known.leaf
 
     def frozen(self, round_: bytes) -> bytes | None:
@@ -217,25 +224,63 @@ class Follower:
         """True iff the log declares the round dead."""
         return round_ in self._dead
 
-    def would_admit(self, population: str, analyst: str, price: int) -> bool:
-        """True iff a transcript leaf with these fields would be admitted as the next entry."""
+    def is_void(self, round_: bytes) -> bool:
+        """True iff all key holders gave their word in the log that the round stays closed."""
+        return round_ in self._admissions.void
+
+    def voided_since(self, size: int) -> list[bytes]:
+        """Rounds whose void leaf is at index *size* or later."""
+        return [round_ for round_, index in self._admissions.void.items() if index >= size]
+
+    def has_paid(self, round_: bytes, analyst: str, purpose: str | None = None) -> bool:
+        """True iff the log says that *analyst* paid for this round, for the purpose or (None) for any."""
+        return self._admissions.has_paid(round_, analyst, purpose)
+
+    def would_admit(self, charge: Charge) -> bool:
+        """True iff a transcript leaf of this charge would be admitted as the next entry."""
         try:
-            self._filters.check(population, analyst, price)
+            self.check_filters(charge)
         except Refused:
             return False
         return True
 
-    def check_filters(self, population: str, analyst: str, price: int) -> None:
+    def check_filters(self, charge: Charge) -> None:
         """Refuse (BUDGET_SPENT), naming the filter and what is left, what `would_admit` denies."""
-        self._filters.check(population, analyst, price)
+        self._admissions.filters.check(charge)
 
-    def spent(self, population: str, analyst: str = POPULATION) -> int:
-        """Return the pico-rho admitted so far, of the population or of one analyst in it."""
-        return self._filters.spent(population, analyst)
+    def check_replay(self, charge: Charge) -> None:
+        """Refuse (BUDGET_SPENT) a stored release that its new reader's own filters do not admit."""
+        self._admissions.filters.check_replay(charge)
 
-    def left(self, population: str, analyst: str = POPULATION) -> int | None:
+    def spent(self, population: str, analyst: str = POPULATION, purpose: str = "") -> int:
+        """Return the pico-rho admitted so far under one filter."""
+        return self._admissions.filters.spent(population, analyst, purpose)
+
+    def left(self, population: str, analyst: str = POPULATION, purpose: str = "") -> int | None:
         """Return the pico-rho that this filter still admits; None without limit."""
-        return self._filters.left(population, analyst)
+        return self._admissions.filters.left(population, analyst, purpose)
+
+    def purposes(self, population: str, analyst: str) -> list[Key]:
+        """The purpose filters of a population, of all analysts and of this one: with a budget, or charged."""
+        return self._admissions.filters.purposes(population, analyst)
+
+    def granted(self, population: str, analyst: str, purpose: str) -> int:
+        """What the grants allowed the analyst for the purpose when he was last charged; 0: not known."""
+        return self._admissions.filters.granted(population, analyst, purpose)
+
+    def budget_of(self, node: str, population: str) -> int | None:
+        """Return what the last policy lets *node*'s ledger spend in all; None where none says."""
+        said = [b.pico_rho for p in self._policies for b in p.departments
+                if (b.department, b.population) == (node, population)]
+        return said[-1] if said else None
+
+    def _allowed(self, node: str) -> Allowed:
+        budgets: dict[str, int] = {}
+        for policy in self._policies:  # all: an entry may be logged after the next policy
+            for each in policy.departments:
+                if each.department == node:
+                    budgets[each.population] = max(each.pico_rho, budgets.get(each.population, 0))
+        return Allowed(self._admissions.void, budgets)
 
     # Ledgers
 
@@ -250,9 +295,9 @@ class Follower:
         return (len(chain.hashes), chain.hashes[-1]) if chain and chain.hashes else None
 
     def ledger_spent(self, node: str, population: str) -> int:
-        """Return the pico-rho that *node*'s logged ledger has spent of *population*."""
+        """Return what *node*'s logged ledger has spent of *population*, less what void rounds may return."""
         chain = self._chains.get(node)
-        return chain.spent(population) if chain else 0
+        return chain.spent(population, self._admissions.void) if chain else 0
 
     def link_at(self, node: str, length: int) -> bytes | None:
         """Return the hash of entry *length* of *node*'s logged ledger, or None.
@@ -275,7 +320,7 @@ class Follower:
         """
         if node in self._forked:
             raise Refused(Refusal.EQUIVOCATION, f"the log holds a fork of {node}'s ledger")
-        self._chains.get(node, Chain(node)).check(links, round_)
+        self._chains.get(node, Chain(node)).check(links, round_, self._allowed(node))
         if (links[-1].population, links[-1].pico_rho) != (population, price):
             raise Refused(Refusal.PLAN_MISMATCH, f"{node}'s ledger reserves another price than the round's")
 
@@ -288,8 +333,9 @@ class Follower:
             "rosters": [base64.b64encode(r.SerializeToString(deterministic=True)).decode()
                         for r in self._rosters],
             "leaves": base64.b64encode(b"".join(self._tree.leaves())).decode(),
-            "admitted": self._filters.dump(),
-            "rounds": [[r.hex(), a.index, a.leaf.hex(), a.admitted] for r, a in self._rounds.items()],
+            "admissions": self._admissions.dump(),
+            "policies": [base64.b64encode(p.SerializeToString(deterministic=True)).decode()
+                         for p in self._policies],
             "frozen": [[r.hex(), f.hex()] for r, f in self._frozen.items()],
             "dead": sorted(r.hex() for r in self._dead),
             "chains": {node: chain.dump() for node, chain in self._chains.items()},
@@ -317,11 +363,9 @@ class Follower:
         if len(leaves) % HASH_BYTES:
             raise ValueError("its leaves are cut short")
         self._tree = Tree(leaves[at:at + HASH_BYTES] for at in range(0, len(leaves), HASH_BYTES))
-        self._filters.restore((p, a, amount) for p, a, amount in state["admitted"])
-        self._rounds = {
-            bytes.fromhex(r): Admission(index, bytes.fromhex(leaf), admitted)
-            for r, index, leaf, admitted in state["rounds"]
-        }
+        self._admissions.load(state["admissions"])
+        self._policies = [roster_pb2.BudgetPolicy.FromString(base64.b64decode(p, validate=True))
+                          for p in state["policies"]]
         self._frozen = {bytes.fromhex(r): bytes.fromhex(f) for r, f in state["frozen"]}
         self._dead = {bytes.fromhex(r) for r in state["dead"]}
         self._chains = {node: Chain.load(node, chain) for node, chain in state["chains"].items()}

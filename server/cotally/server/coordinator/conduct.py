@@ -3,7 +3,8 @@
     announce -> commitments -> freeze -> reveals -> combine -> witness -> decrypt -> release
 
 Every step is stored before anybody learns of it, so `resume` goes on where a stopped coordinator
-was. A round that cannot go on is declared dead in the log; what it reserved stays spent.
+was. A round that cannot go on is declared dead in the log; what it reserved stays spent, unless every
+key holder swears that it stays closed (`voiding`).
 Rounds are announced one at a time: D, by which departments must answer, counts on their machines.
 """
 
@@ -26,8 +27,10 @@ from .board import Board, Line
 from .decrypting import Decrypting
 from .in_force import InForce
 from .progress import Progress
+from .replaying import Replays
 from .rounds import Part, Rounds
 from .session import Round
+from .voiding import Voiding
 from .witnessing import Witnessing
 
 _Step = analyst_pb2.Step
@@ -76,6 +79,8 @@ class Conductor:
         self._decrypting = Decrypting(board)
         self._patient_until_ms = 0  # no deadline counts before
         self._turn = asyncio.Semaphore(1)
+        self.replays = Replays(in_force, board, gate, rounds, audit, witnessing, log, now_ms)
+        self.voiding = Voiding(in_force, board, rounds, audit, witnessing, log)
 
     @property
     def _federation(self) -> Federation:
@@ -88,10 +93,12 @@ class Conductor:
     # Steps 1 to 3
 
     async def ask(self, envelope: query_pb2.SignedEnvelope) -> bytes:
-        """Announce a round for *envelope*, or return the one that was announced for it before."""
+        """Announce a round for *envelope*, or return the one that answers it already."""
         announcements.check_envelope(self._federation, envelope)
         if (known := self._known(envelope)) is not None:
             return known
+        if (stored := await self.replays.find(envelope)) is not None:
+            return stored
         await self._turn.acquire()
         try:
             if (known := self._known(envelope)) is None:  # else another try of it had its turn before
@@ -115,8 +122,7 @@ class Conductor:
         if envelope.body.expires_ms < now:
             raise Refused(Refusal.EXPIRED, "the question has expired; ask it again")
         self._witnessing.follow()
-        admission = self._gate.admit(envelope.body.query, envelope.body.analyst,
-                                     self.live())
+        admission = self._gate.admit(envelope.body, self.live())
         self._witnessing.require_quorum()
         announced = announcements.announce(
             self._federation, envelope, admission.priced, admission.participants,
@@ -133,6 +139,7 @@ class Conductor:
     def resume(self) -> None:
         """Go on with the rounds that a stop interrupted; their members come back a little later."""
         self._patient_until_ms = self._now_ms() + RETURN_MS
+        self.voiding.resume()
         for round_ in self._rounds.unfinished(self._federation):
             self._log.event("round_resumed", round=round_.id)
             self._start(round_)
@@ -167,6 +174,7 @@ class Conductor:
     def replay_to(self, line: Line) -> None:
         """Post to a fresh line whatever it may have missed of the live rounds."""
         name = line.member.name
+        self.voiding.greet(line)
         for live in self._live.values():
             round_ = live.round
             if line.member.role == roster_pb2.ROLE_KEY_HOLDER:
@@ -304,7 +312,7 @@ class Conductor:
             self._board.suspend(round_.withheld)
             raise Refused(Refusal.WITHHELD,
                           f"{names} committed and did not reveal; the round is dead and its price stays "
-                          "spent")
+                          "spent until every key holder has voided it")
 
     async def _combine(self, live: Live) -> int:
         """Multiply, log the transcript once, and return its index."""
@@ -340,6 +348,7 @@ class Conductor:
         withheld = round_.withheld if refused.refusal is Refusal.WITHHELD else []
         self._audit.append(log_pb2.LogEntry(dead=log_pb2.DeadLeaf(
             round=round_.id, reason=refused.refusal, departments=withheld)))
+        self.voiding.begin(round_)
         self._witnessing.spread()
 
     # Waiting and posting

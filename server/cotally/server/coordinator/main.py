@@ -31,6 +31,7 @@ from .admission import Gate
 from .board import Board
 from .conduct import Conductor
 from .in_force import InForce
+from .policies import POLICY, Policies
 from .public import AnalystService, AuditService
 from .rounds import Rounds
 from .service import KeyHolderService, NodeService
@@ -62,6 +63,9 @@ async def _serve(path: Path, log: Log, ready: Ready) -> None:
     successions = Successions(in_force, common.path.parent / party.SUCCESSOR, board, conductor, witnessing,
                               audit, log, us.keep, us.adopt, _warm)
 
+    policies = Policies(in_force, common.path.parent / POLICY, follower, witnessing, audit, log,
+                        lambda data: write_bytes(us.state / POLICY, data))
+
     def register(server: grpc.aio.Server) -> None:
         shared = (in_force, board, conductor, witnessing, successions, log)
         node_pb2_grpc.add_NodesServicer_to_server(NodeService(*shared), server)
@@ -80,10 +84,19 @@ async def _serve(path: Path, log: Log, ready: Ready) -> None:
     us.ready(ready)
     try:
         await asyncio.to_thread(_warm, in_force.federation.key)
-        await successions.run()
+        async with asyncio.TaskGroup() as watching:
+            watching.create_task(policies.run())
+            watching.create_task(successions.run())
     finally:
         conductor.stop()
         await serving.stop()
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a small file so that nobody ever sees half of it."""
+    draft = path.with_name(path.name + ".new")
+    draft.write_bytes(data)
+    draft.replace(path)
 
 
 def _warm(key: PublicKey) -> None:

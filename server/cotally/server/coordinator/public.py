@@ -71,7 +71,8 @@ class AnalystService(analyst_pb2_grpc.AnalystsServicer):
         return analyst_pb2.QuoteResponse(
             plan=priced.message, departments=[h for h in holders if h in here],
             missing=[h for h in holders if h not in here],
-            filters=self._gate.filters([priced.table.population], member.name, self._conductor.live()))
+            filters=self._gate.filters([priced.table.population], member.name, self._conductor.live(),
+                                       request.purpose))
 
     async def Ask(  # noqa: N802
         self, request: analyst_pb2.AskRequest, context: _Context
@@ -91,7 +92,8 @@ class AnalystService(analyst_pb2_grpc.AnalystsServicer):
         self, request: analyst_pb2.FetchRequest, context: _Context
     ) -> AsyncIterator[work_pb2.Frame]:
         member = self._caller(context)
-        if self._rounds.analyst(request.round) != member.name:
+        asked = self._rounds.analyst(request.round) == member.name
+        if not asked and not self._gate.has_paid(request.round, member.name):
             raise Refused(Refusal.UNKNOWN_NAME, f"{member.name} has no such release")
         for frame in self._bundle(request.round):
             yield frame

@@ -7,6 +7,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from cotally.server.store.database import Schema, open_database
+from cotally.server.wire.equal import fingerprint
 from cotally.server.wire.federation import Federation
 from cotally.v1 import log_pb2, round_pb2
 from cotally.v1.refusals import Refusal, Refused
@@ -28,6 +29,7 @@ class Part(StrEnum):
     COMMITMENT = "commitment"
     REVEAL = "reveal"
     PARTIAL = "partial"
+    VOID = "void"
 
 
 _metadata = sa.MetaData()
@@ -42,6 +44,7 @@ _rounds = sa.Table(
     sa.Column("bundle", sa.LargeBinary),
     sa.Column("refusal", sa.Text),
     sa.Column("message", sa.Text),
+    sa.Column("question", sa.LargeBinary),  # what equal questions share; NULL in rounds of older versions
 )
 _parts = sa.Table(
     "parts", _metadata,
@@ -50,7 +53,13 @@ _parts = sa.Table(
     sa.Column("party", sa.Text, primary_key=True),
     sa.Column("message", sa.LargeBinary, nullable=False),
 )
-SCHEMA = Schema("coordinator rounds", 1, _metadata, {})
+
+
+def _add_question(db: sa.Connection) -> None:
+    db.exec_driver_sql("ALTER TABLE rounds ADD COLUMN question BLOB")
+
+
+SCHEMA = Schema("coordinator rounds", 2, _metadata, {1: _add_question})
 
 
 class Rounds:
@@ -62,10 +71,11 @@ class Rounds:
     def open(self, round_: Round) -> None:
         """Store a round before it is posted."""
         envelope = round_.announcement.body.envelope.body
+        question = fingerprint(envelope.query, round_.federation.charter.catalog)
         with self._engine.begin() as db:
             db.execute(_rounds.insert().values(
                 round=round_.id, query_id=envelope.query_id, analyst=envelope.analyst, state=State.OPEN,
-                announcement=round_.announcement.SerializeToString()))
+                announcement=round_.announcement.SerializeToString(), question=question))
 
     def find(self, query_id: bytes) -> bytes | None:
         """The round that was announced for a query id, or None."""
@@ -81,7 +91,8 @@ class Rounds:
         return None if data is None else round_pb2.SignedAnnouncement.FromString(data)
 
     def keep(self, round_: bytes, part: Part, party: str,
-             message: round_pb2.Commitment | round_pb2.Reveal | round_pb2.Partial) -> None:
+             message: round_pb2.Commitment | round_pb2.Reveal | round_pb2.Partial | round_pb2.VoidStatement,
+             ) -> None:
         """Store what one party sent; the same again changes nothing."""
         with self._engine.begin() as db:
             db.execute(_parts.insert().prefix_with("OR IGNORE").values(
@@ -123,6 +134,22 @@ class Rounds:
         with self._engine.begin() as db:
             return db.execute(sa.select(_rounds.c.analyst).where(
                 _rounds.c.round == round_)).scalar_one_or_none()
+
+    def answering(self, question: bytes) -> list[bytes]:
+        """Released rounds of questions equal to the one with this fingerprint, the latest first."""
+        with self._engine.begin() as db:
+            return list(db.execute(sa.select(_rounds.c.round).where(
+                _rounds.c.question == question, _rounds.c.state == State.RELEASED).order_by(
+                sa.literal_column("rowid").desc())).scalars())
+
+    def dead(self) -> Iterator[tuple[bytes, list[round_pb2.VoidStatement]]]:
+        """Dead rounds in which somebody committed, with what key holders stated of them so far."""
+        committed = sa.select(_parts.c.round).where(_parts.c.part == Part.COMMITMENT)
+        with self._engine.begin() as db:
+            found = db.execute(sa.select(_rounds.c.round).where(
+                _rounds.c.state == State.DEAD, _rounds.c.round.in_(committed))).scalars().all()
+        for round_ in found:
+            yield round_, [round_pb2.VoidStatement.FromString(m) for m in self._parts_of(round_, Part.VOID)]
 
     def unfinished(self, federation: Federation) -> Iterator[Round]:
         """Rounds that a restart must go on with, with everything collected so far."""

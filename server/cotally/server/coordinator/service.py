@@ -65,6 +65,7 @@ class Listening:
                           f"{self.witnessing.log_size}")
         await context.send_initial_metadata(())
         self.board.note_ledgers(member.name, request.ledgers)
+        self.conductor.voiding.returning(member.name, request.log_size)
         line = self.board.join(member, request.log_size, request.hello.roster)
         self.log.event("joined", peer=member.name, size=request.log_size)
         try:
@@ -84,8 +85,13 @@ class Listening:
     ) -> work_pb2.DeclineResponse:
         member = self.caller(context)
         self.board.note_ledgers(member.name, request.ledgers)
-        self.conductor.decline(member, request.round, from_detail(request.refusal))
+        if not self._declined_beside_rounds(member.name, request):
+            self.conductor.decline(member, request.round, from_detail(request.refusal))
         return work_pb2.DeclineResponse()
+
+    def _declined_beside_rounds(self, name: str, request: work_pb2.DeclineRequest) -> bool:
+        """True where what is declined was asked beside a round in progress."""
+        raise NotImplementedError
 
     async def Cosign(  # noqa: N802
         self, request: work_pb2.CosignRequest, context: _Context
@@ -110,6 +116,15 @@ class NodeService(Listening, node_pb2_grpc.NodesServicer):
 
     role = roster_pb2.ROLE_NODE
 
+    def _declined_beside_rounds(self, name: str, request: work_pb2.DeclineRequest) -> bool:
+        return self.conductor.replays.decline(name, request.round, from_detail(request.refusal))
+
+    async def Permit(  # noqa: N802
+        self, request: work_pb2.PermitRequest, context: _Context
+    ) -> work_pb2.PermitResponse:
+        self.conductor.replays.permit(self.caller(context), request)
+        return work_pb2.PermitResponse()
+
     async def Commit(  # noqa: N802
         self, request: work_pb2.CommitRequest, context: _Context
     ) -> work_pb2.CommitResponse:
@@ -131,6 +146,16 @@ class KeyHolderService(Listening, keyholder_pb2_grpc.KeyHoldersServicer):
     """Key holder -> coordinator."""
 
     role = roster_pb2.ROLE_KEY_HOLDER
+
+    def _declined_beside_rounds(self, name: str, request: work_pb2.DeclineRequest) -> bool:
+        return self.conductor.voiding.decline(name, request.round)
+
+    async def Void(  # noqa: N802
+        self, request: work_pb2.VoidRequest, context: _Context
+    ) -> work_pb2.VoidResponse:
+        _own(self.caller(context), request.statement.body.key_holder)
+        self.conductor.voiding.take(request.statement)
+        return work_pb2.VoidResponse()
 
     async def Partial(  # noqa: N802
         self, request_iterator: AsyncIterator[work_pb2.Frame], context: _Context

@@ -129,7 +129,7 @@ class Round:
             self.products = combine(self.federation, self.reveals.values(),
                                     self.priced.plan.packing.ciphertexts)
             self.transcript = transcript(self.frozen, list(self.reveals.values()), self.products)
-        return transcript_leaf(self.announcement.body, self.transcript)
+        return transcript_leaf(self.announcement.body, self.frozen, self.transcript)
 
     # Steps 9 and 10
 

@@ -119,6 +119,14 @@ class Witnessing:
         if self._follower.size < self._log.size:
             self._follower.fold(self._log.entries(self._follower.size, self._log.size))
 
+    def is_void(self, round_: bytes) -> bool:
+        """True iff the log that we folded holds the round's void leaf."""
+        return self._follower.is_void(round_)
+
+    def voided_since(self, size: int) -> list[bytes]:
+        """Rounds whose void leaf who has folded *size* entries does not know."""
+        return self._follower.voided_since(size)
+
     async def witness(self, size: int) -> log_pb2.WitnessedCheckpoint:
         """Return a checkpoint of at least *size* entries with its quorum; TOO_FEW_WITNESSES after 15 s."""
         async with self._lock:

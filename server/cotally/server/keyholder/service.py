@@ -42,6 +42,7 @@ class KeyHolderService:
         """Listen for work, for ever."""
         stub = keyholder_pb2_grpc.KeyHoldersStub(channel)
         desk = Desk(stub.Decline, list, address, self._log)
+        self._voids = Desk(stub.Decline, list, address, self._log)
         work = keep_listening(
             lambda: stub.Listen(work_pb2.ListenRequest(
                 hello=make_hello(self._session.federation.charter, self._session.name),
@@ -64,6 +65,8 @@ class KeyHolderService:
             case "evidence":
                 evidence = item.evidence
                 desk.start(round_id(evidence.announcement), partial(self._decrypt, evidence, stub))
+            case "void":
+                self._voids.start(item.void.round, partial(self._void, item.void.round, stub))
             case "successor":
                 self._succession.offer(item.successor,
                                        lambda roster: stub.Ready(work_pb2.ReadyRequest(roster=roster)))
@@ -92,6 +95,11 @@ class KeyHolderService:
     def _examine_and_decrypt(self, evidence: work_pb2.Evidence) -> round_pb2.Partial:
         session = self._session
         return session.decrypt(session.examine(evidence))
+
+    async def _void(self, round_: bytes, stub: "keyholder_pb2_grpc.KeyHoldersAsyncStub") -> None:
+        statement = self._session.void(round_)
+        await deliver(lambda: stub.Void(work_pb2.VoidRequest(statement=statement)))
+        self._log.event("voided", round=round_)
 
     # A successor of the charter
 

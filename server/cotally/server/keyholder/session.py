@@ -12,13 +12,14 @@ Before the key share is used, all of this holds; each point is refused by its ow
 - The log holds our own recomputation of the transcript leaf at the stated index, and the fold over
   the whole log admits it: it is the round's first leaf and every filter could pay.
 - The log is the one that we folded, under a checkpoint with its quorum of cosignatures.
-- The round was not declared dead, and neither it nor its query id was decrypted before.
+- The round was not declared dead, nor sworn void by us, and neither it nor its query id was decrypted before.
 """
 
 from dataclasses import dataclass
 
 from cotally.server.audit.checkpoint import check_witnessed
 from cotally.server.audit.follower import Follower
+from cotally.server.audit.voids import state_void
 from cotally.server.crypto.keys import KeyShare
 from cotally.server.crypto.signing import SigningKey
 from cotally.server.protocol.announcement import check_announcement, round_id
@@ -76,7 +77,7 @@ class KeyHolderSession:
         self._check_logged_roster(evidence.frozen)
         products = self._recompute(evidence, priced.plan.packing.ciphertexts)
         made = transcript(evidence.frozen, evidence.reveals, products)
-        leaf = transcript_leaf(evidence.announcement.body, made)
+        leaf = transcript_leaf(evidence.announcement.body, evidence.frozen, made)
         self._check_log(evidence, leaf)
         return Examined(made, products, priced.plan.packing.ciphertexts,
                         evidence.announcement.body.envelope.body.query_id)
@@ -128,3 +129,10 @@ class KeyHolderSession:
                                self.name, self._share, self._key)
         self._decryptions.store(made.round, partial)
         return partial
+
+    def void(self, round_: bytes) -> round_pb2.VoidStatement:
+        """Swear that a round that the log declares dead stays closed: mark it, durably, then sign."""
+        if not self.follower.is_dead(round_):
+            raise Refused(Refusal.NOT_WITNESSED, "the log that we folded does not declare this round dead")
+        self._decryptions.void(round_)
+        return state_void(self.federation.name, round_, self.name, self._key)

@@ -7,7 +7,8 @@ Design section 4, Ledger.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Final
 
 from sqlalchemy import (
@@ -121,6 +122,8 @@ class Ledger:
                     Refusal.EQUIVOCATION,
                     f"{self._node}'s ledger already reserves round {round_.hex()[:16]} at another price",
                 )
+            if known.kind is Kind.VOID:
+                raise Refused(Refusal.OUT_OF_ORDER, f"round {round_.hex()[:16]} is void")
             return self._read(connection, self._reserved[round_], self._reserved[round_])[0]
 
     def commit(self, round_: bytes, beside: Beside = lambda _: None) -> None:
@@ -137,6 +140,68 @@ class Ledger:
                 raise self._not_reserved(round_)
             if known.kind is not Kind.COMMIT:
                 self._append(connection, Kind.COMMIT, known.population, round_, known.pico_rho)
+
+    def void(self, round_: bytes, refunds: Fraction, beside: Beside = lambda _: None) -> bool:
+        """Take back the price of *round_*, and return whether that is so. A repeat changes nothing.
+
+        The caller knows that the log holds the round's void leaf. No more than *refunds* times the budget
+        ever comes back to a population: beyond, the price stays spent. So does that of a round that nothing
+        is reserved for, or whose price was committed. *beside* as in `commit`.
+        """
+        with self._lock, self._engine.begin() as connection:
+            self._catch_up(connection)
+            beside(connection)
+            known = self._book.rounds.get(round_)
+            if known is None or known.kind is not Kind.RESERVE:
+                return known is not None and known.kind is Kind.VOID
+            cap = refunds * self._book.budgets.get(known.population, 0)
+            fits = self._book.refunded(known.population) + known.pico_rho <= cap
+            kind = Kind.VOID if fits else Kind.COMMIT
+            self._append(connection, kind, known.population, round_, known.pico_rho)
+            return fits
+
+    def adopt(self, logged: Sequence[LedgerEntry]) -> None:
+        """Append the entries that the audit log holds, from the first, and this ledger lost. All or none.
+
+        Raises Refused EQUIVOCATION where an entry here differs from the logged one, and what the book
+        refuses of a chain that breaks its own rules.
+        """
+        with self._lock, self._engine.begin() as connection:
+            self._catch_up(connection)
+            known, trial = len(self._hashes), self._book.trial()
+            for entry, hash_ in zip(logged, self._hashes, strict=False):
+                if entry_hash(entry) != hash_:
+                    raise Refused(
+                        Refusal.EQUIVOCATION,
+                        f"entry {entry.length} of {self._node}'s ledger differs from the audit log",
+                    )
+            for entry in logged[known:]:
+                trial.fold(Kind(entry.kind), entry.population, entry.round, entry.pico_rho)
+                connection.execute(insert(_entries).values(
+                    length=entry.length, node=entry.node, previous=entry.previous, kind=int(entry.kind),
+                    population=entry.population, round=entry.round, pico_rho=entry.pico_rho,
+                    hash=entry_hash(entry),
+                ))
+
+    def burn(self, population: str, pico_rho: int) -> None:
+        """Spend *pico_rho* of a population without a round: what a lost ledger may have reserved."""
+        if not 0 < pico_rho <= MAX_PICO_RHO:
+            raise Refused(Refusal.MALFORMED, f"{self._node}'s ledger burns no such amount")
+        with self._lock, self._engine.begin() as connection:
+            self._catch_up(connection)
+            self._append(connection, Kind.BURN, population, b"", pico_rho)
+
+    def reserves(self, round_: bytes) -> bool:
+        """True iff the ledger holds an entry of this round."""
+        with self._lock, reading(self._engine) as connection:
+            self._catch_up(connection)
+            return round_ in self._book.rounds
+
+    def open_rounds(self) -> list[bytes]:
+        """Return the rounds that hold a reservation without an outcome."""
+        with self._lock, reading(self._engine) as connection:
+            self._catch_up(connection)
+            return [round_ for round_, r in self._book.rounds.items() if r.kind is Kind.RESERVE]
 
     def links(self, after_length: int, round_: bytes) -> list[LedgerEntry]:
         """Return the entries after *after_length* up to the one that reserves *round_*, at least that one.
@@ -178,6 +243,7 @@ class Ledger:
                 LedgerStatus(
                     population=population, budget_pico_rho=budget,
                     spent_pico_rho=self._book.spent.get(population, 0),
+                    reserved_pico_rho=self._book.reserved(population),
                 )
                 for population, budget in sorted(self._book.budgets.items())
             ]

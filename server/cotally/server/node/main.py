@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
 from cotally.server.audit import follower_store
+from cotally.server.audit.follower import Follower
 from cotally.server.dp.accounting import rho_from_epsilon
 from cotally.server.engines.engine import EngineError
 from cotally.server.engines.holding import Holding
@@ -21,7 +23,7 @@ from cotally.server.rpc.running import Ready, RunCommand
 from cotally.server.settings import config, party
 from cotally.server.store.database import open_database
 from cotally.v1 import query_pb2, roster_pb2
-from cotally.v1.refusals import Misconfigured
+from cotally.v1.refusals import Misconfigured, Refused
 
 from . import rounds
 from .measuring import Measuring
@@ -37,16 +39,17 @@ async def _serve(path: Path, log: Log, ready: Ready) -> None:
     tls = credentials.load(common.ca, common.certificate, common.key)
     database = open_database(us.state / "ledger.db", ledgers.SCHEMA, rounds.SCHEMA)
     ledger = ledgers.Ledger(database, us.member.name)
-    for population, pico_rho in _budgets(settings, us).items():
-        ledger.set_budget(population, pico_rho)
+    budgets = _budgets(settings, us)
     followers = follower_store.FollowerStore(open_database(us.state / "log.db", follower_store.SCHEMA))
     holding = Holding(us.state, settings.data)
     tables = await asyncio.to_thread(_snapshots, holding, settings, us, log)
     follower = followers.load(us.federation.charter)
     federation = us.in_force(follower.roster)
+    set_budgets(ledger, follower, us.member.name, budgets, log)
     session = NodeSession(
         federation, us.member.name, us.signing, rounds.Rounds(database), ledger, follower,
-        _grants(settings.grants), settings.accept_min_departments)
+        _grants(settings.grants), settings.accept_min_departments, settings.refunds)
+    session.settle()
     measuring = Measuring(federation, holding, os.urandom, log, settings.noise)
     rehearse = partial(_rehearse, settings=settings)
     await asyncio.to_thread(rehearse, measuring)
@@ -62,6 +65,33 @@ def _rehearse(measuring: Measuring, settings: config.NodeConfig) -> None:
         measuring.rehearse(DuckDB)
     else:
         measuring.rehearse(Idle)
+
+
+def set_budgets(ledger: ledgers.Ledger, follower: Follower, name: str, stated: Mapping[str, int],
+                log: Log) -> None:
+    """Give the ledger its budgets: a policy's in the log, else what the configuration says at first.
+
+    Later the configuration may lower a budget; only a policy raises one. A ledger that is older than
+    the log gets nothing, so that `cotally node recover` can still continue it.
+    """
+    logged = follower.last_link(name)
+    try:
+        ledger.check_logged(*logged or (0, b""))
+    except Refused as refused:
+        log.error("ledger_refused", refusal=refused.refusal, message=refused.message)
+        return
+    now = {status.population: status.budget_pico_rho for status in ledger.status()}
+    renewed = {p: follower.budget_of(name, p) for p in {*now, *stated}}
+    for population, pico_rho in sorted(stated.items()):
+        if renewed[population] is None:
+            if pico_rho > now.get(population, pico_rho):
+                log.warning("budget_not_raised", message=f"the budget of {population} stays what it was: "
+                            "`cotally federation policy` renews it, with every department's approval")
+                continue
+            ledger.set_budget(population, pico_rho)
+    for population, budget in sorted(renewed.items()):
+        if budget is not None:
+            ledger.set_budget(population, budget)
 
 
 def _budgets(settings: config.NodeConfig, us: party.Party) -> dict[str, int]:

@@ -106,6 +106,11 @@ class Rounds:
         if bound != 1:
             raise Refused(Refusal.EQUIVOCATION, "two frozen rosters were shown for one round")
 
+    def forget(self, round_: bytes) -> None:
+        """Delete the secrets of a round that died."""
+        with self._engine.begin() as db:
+            self.close(db, round_)
+
     @staticmethod
     def close(db: sa.Connection, round_: bytes) -> None:
         """Delete the secrets of a round that ended, in the transaction that commits its price."""

@@ -48,6 +48,7 @@ class NodeService:
         """Listen for work, for ever."""
         stub = node_pb2_grpc.NodesStub(channel)
         desks = [Desk(stub.Decline, self._ledger.status, address, self._log) for _ in range(2)]
+        self._permits = Desk(stub.Decline, self._ledger.status, address, self._log)
         work = keep_listening(
             lambda: stub.Listen(work_pb2.ListenRequest(
                 hello=make_hello(self._session.federation.charter, self._session.name),
@@ -75,6 +76,9 @@ class NodeService:
             case "frozen":
                 # A desk of its own: the answer to our Commit may still be on its way.
                 revealing.start(item.frozen.body.round, partial(self._reveal, item.frozen, stub))
+            case "permit":
+                asked = item.permit
+                self._permits.start(asked.envelope.body.query_id, partial(self._permit, asked, stub))
             case "successor":
                 self._succession.offer(item.successor,
                                        lambda roster: stub.Ready(work_pb2.ReadyRequest(roster=roster)))
@@ -144,6 +148,14 @@ class NodeService:
             await asyncio.sleep(_until_answer(decision.announcement, received))
         raise Refused(Refusal.OUT_OF_ORDER,
                       f"{self._session.name} was not ready at the time that the plan allows")
+
+    # Step 2, of an equal question
+
+    async def _permit(self, asked: work_pb2.PermitWork, stub: "node_pb2_grpc.NodesAsyncStub") -> None:
+        grant = self._session.permit(asked.envelope, asked.round, time.time_ns() // 1_000_000)
+        query_id = asked.envelope.body.query_id
+        await deliver(lambda: stub.Permit(work_pb2.PermitRequest(query_id=query_id, grant=grant)))
+        self._log.event("permitted", round=asked.round)
 
     # Step 7
 

@@ -12,6 +12,9 @@ Rules, each refused by name:
 - For one round we reveal to one frozen roster, for ever, and only if our own commitment is in it and
   our operator accepts how many others are: participants may have dropped out, or been dropped.
 - Neither is done under a charter that the log we folded has put out of force, whoever keeps the next from us.
+- A price comes back only for a round whose void leaf we folded, and never more in all than our operator
+  accepts: t key holders who collude could open what was refunded.
+- Only a policy in the log raises our budget.
 - A checkpoint is cosigned only when it extends what we have folded.
 
 No socket, no clock, no randomness: times, salts and measurements are arguments.
@@ -19,15 +22,23 @@ No socket, no clock, no randomness: times, salts and measurements are arguments.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from cotally.server.audit.follower import Follower
 from cotally.server.crypto.signing import SigningKey
 from cotally.server.ledger.ledger import Ledger
 from cotally.server.policy.grants import check_grant
 from cotally.server.protocol import commitment as commitments
-from cotally.server.protocol.announcement import check_announcement, check_clock, round_id
+from cotally.server.protocol.announcement import (
+    charge,
+    check_announcement,
+    check_clock,
+    check_envelope,
+    round_id,
+)
 from cotally.server.protocol.frozen import check_frozen, frozen_digest
 from cotally.server.protocol.reveal import reveal
+from cotally.server.wire.equal import fingerprint
 from cotally.server.wire.federation import Federation, Priced
 from cotally.v1 import log_pb2, query_pb2, roster_pb2, round_pb2
 from cotally.v1.canonical import digest
@@ -52,6 +63,7 @@ class NodeSession:
     def __init__(
         self, federation: Federation, name: str, key: SigningKey, rounds: Rounds, ledger: Ledger,
         follower: Follower, grants: Sequence[query_pb2.SignedGrant], accept_minimum: int,
+        refunds: Fraction = Fraction(1),
     ) -> None:
         self.federation = federation
         self.name = name
@@ -61,12 +73,13 @@ class NodeSession:
         self._ledger = ledger
         self._grants = grants
         self._accept_minimum = accept_minimum
+        self._refunds = refunds
         self._member = federation.member(name, roster_pb2.ROLE_NODE)
 
     def under(self, federation: Federation) -> "NodeSession":
         """This session under a successor: its rounds, ledger, log and grants go on."""
         return NodeSession(federation, self.name, self._key, self._rounds, self._ledger, self.follower,
-                           self._grants, self._accept_minimum)
+                           self._grants, self._accept_minimum, self._refunds)
 
     def sign(self, data: bytes) -> bytes:
         """Our signature under what the follower allowed us to cosign."""
@@ -80,12 +93,17 @@ class NodeSession:
         self.follower.check_in_force(self.federation.roster)
         body = announcement.body
         check_clock(body, now_ms)
+        if self.follower.is_dead(round_id(announcement)):
+            raise Refused(Refusal.OUT_OF_ORDER, "the log declares this round dead")
+        if self._ledger.reserves(round_id(announcement)):
+            raise Refused(Refusal.OUT_OF_ORDER,
+                          f"{self.name} has paid for this round and lost what it measured; it takes no part")
         if self.name not in body.participants:
             raise Refused(Refusal.NOT_ALLOWED, f"{self.name} is no participant of this round")
         self._check_accepted(len(body.participants))
         grant = self._grant_for(body.envelope.body, now_ms)
         self._check_ledgers_are_current(body.participants)
-        self.follower.check_filters(priced.plan.population, body.envelope.body.analyst, priced.plan.pico_rho)
+        self.follower.check_filters(charge(body.envelope.body, priced.plan, [grant]))
         return Decision(round_id(announcement), announcement, priced, grant)
 
     def _grant_for(self, envelope: query_pb2.Envelope, now_ms: int) -> query_pb2.SignedGrant:
@@ -167,18 +185,68 @@ class NodeSession:
         sealed = record.sealed
         return reveal(frozen, self.name, sealed.salt, sealed.ciphertexts, sealed.proof, self._key)
 
+    # Step 2: a stored release
+
+    def permit(self, envelope: query_pb2.SignedEnvelope, round_: bytes, now_ms: int) -> query_pb2.SignedGrant:
+        """Our grant under which the analyst may have the release of a round that we took part in.
+
+        Refused: OUT_OF_ORDER (we were not in it), NOT_ALLOWED (another question, or no grant), EXPIRED,
+        BUDGET_SPENT (his own filters, or our grant's budget, have too little left for its price).
+        """
+        check_envelope(self.federation, envelope)
+        record = self._rounds.get(round_)
+        if record is None or record.commitment is None:
+            raise Refused(Refusal.OUT_OF_ORDER, f"{self.name} was not in this round")
+        body, answered = envelope.body, record.announcement.body
+        if body.expires_ms < now_ms:
+            raise Refused(Refusal.EXPIRED, "the question has expired; ask it again")
+        catalog = self.federation.charter.catalog
+        if fingerprint(body.query, catalog) != fingerprint(answered.envelope.body.query, catalog):
+            raise Refused(Refusal.NOT_ALLOWED, "the release answers another question")
+        grant = self._grant_for(body, now_ms)
+        self.follower.check_replay(charge(body, answered.plan, [grant]))
+        return grant
+
     # Step 10: the round ended
 
     def follow(self, entry: log_pb2.LogEntry) -> None:
-        """Close the round that a logged release or death ends: commit its price, delete its secrets."""
+        """Do what a logged entry asks of us: end its round, or take over a budget that was renewed."""
         match entry.WhichOneof("leaf"):
             case "release":
                 self.close(entry.release.round)
             case "dead":
-                self.close(entry.dead.round)
+                self.forget(entry.dead.round)
+            case "void":
+                self.void(entry.void.round)
+            case "policy":
+                self.take_budgets()
+
+    def settle(self) -> None:
+        """After a start: what the log that we folded says and a stop kept us from doing."""
+        for round_ in self._ledger.open_rounds():
+            if self.follower.is_void(round_):
+                self.void(round_)
+            elif self.follower.is_dead(round_):
+                self.forget(round_)
+
+    def forget(self, round_: bytes) -> None:
+        """Delete the secrets of a dead round; its price stays reserved, unless the round is voided."""
+        self._rounds.forget(round_)
+
+    def void(self, round_: bytes) -> None:
+        """Take back the price of a round that the log holds a void leaf of, as far as we ever take back."""
+        if self.follower.is_void(round_):
+            self._ledger.void(round_, self._refunds, beside=lambda db: self._rounds.close(db, round_))
+
+    def take_budgets(self) -> None:
+        """Let the budgets of the log's last policy be those of our ledger."""
+        for population in sorted({t.population for t in self.federation.catalog.tables}):
+            budget = self.follower.budget_of(self.name, population)
+            if budget is not None:
+                self._ledger.set_budget(population, budget)
 
     def close(self, round_: bytes) -> None:
-        """Commit the reservation and delete the secrets; a dead round stays spent all the same."""
+        """Commit the reservation of a released round and delete the secrets."""
         record = self._rounds.get(round_)
         if record is not None and record.state is not State.DONE:
             self._ledger.commit(round_, beside=lambda db: self._rounds.close(db, round_))

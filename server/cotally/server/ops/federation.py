@@ -14,7 +14,7 @@ from cotally.v1.canonical import digest
 from cotally.v1.commands import Group
 from cotally.v1.refusals import Misconfigured, Refused
 
-from . import folders, passphrases
+from . import folders, passphrases, policy
 from .ceremony import Arrangement, hold, member_folder, member_names
 from .charter import approve, department, missing_approvals, read_approval, read_charter, with_approvals
 from .enrolment import ROLES, join, read_requests
@@ -171,4 +171,4 @@ def _check_signer(charter: roster_pb2.Charter, name: str, signer: SigningKey, fi
 command = Group("federation", "found a federation, join one, refresh its key shares or rotate its key", [
     InitCommand(), JoinCommand(), ApproveCommand(), CompleteCommand(),
     RefreshCommand(), OfferCommand(), DealCommand(), AddCommand(), GatherCommand(),
-    RotateCommand(), RotateDealCommand(), SucceedCommand()])
+    RotateCommand(), RotateDealCommand(), SucceedCommand(), policy.command])

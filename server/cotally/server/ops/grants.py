@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Final
 from unicodedata import normalize
@@ -16,6 +17,8 @@ from cotally.server.wire import charter as wire_charter
 from cotally.server.wire import signed
 from cotally.v1 import query_pb2, roster_pb2
 from cotally.v1.refusals import Misconfigured
+
+from .spec import Budget
 
 DAYS: Final = 365
 _DAY_MS: Final = 86_400_000
@@ -30,6 +33,7 @@ class Terms:
     purposes: Sequence[str]
     tables: Sequence[str]
     days: int = DAYS
+    budgets: Sequence[query_pb2.GrantBudget] = ()
 
 
 def sign_grant(federation: str, department: str, signer: SigningKey, terms: Terms,
@@ -38,6 +42,7 @@ def sign_grant(federation: str, department: str, signer: SigningKey, terms: Term
     body = query_pb2.Grant(
         federation=federation, department=department, analyst=terms.analyst,
         purposes=sorted({normalize("NFC", p) for p in terms.purposes}), tables=sorted(set(terms.tables)),
+        budgets=sorted(terms.budgets, key=lambda b: (b.population, b.purpose)),
         not_before_ms=now_ms - _SKEW_MS, not_after_ms=now_ms + terms.days * _DAY_MS)
     return query_pb2.SignedGrant(body=body, signature=signed.sign(signer, "grant", body))
 
@@ -73,12 +78,19 @@ class GrantCommand:
                             help="a table that may be asked; repeat for more (default: all that are held)")
         parser.add_argument("--days", type=int, default=DAYS, metavar="N",
                             help="days it lasts (default %(default)s)")
+        amount = parser.add_mutually_exclusive_group()
+        amount.add_argument("--epsilon", type=Fraction, metavar="E",
+                            help="most that the analyst may spend for each purpose on a population, over all "
+                                 "departments and time, at the federation's delta (default: no limit)")
+        amount.add_argument("--rho", type=Fraction, metavar="R", help="the same in rho")
         parser.add_argument("-o", choices=["text", "json"], default="text", dest="output")
         parser.epilog = "A running node reads its grants when it starts: restart it to let the new one count."
 
     def run(self, args: argparse.Namespace) -> int:
         """Sign and write the grant; say where it lies."""
-        path = grant_from_config(args.config, Terms(args.analyst, args.purpose, args.table or (), args.days))
+        path = grant_from_config(args.config, Terms(args.analyst, args.purpose, args.table or (), args.days),
+                                 Budget("epsilon", args.epsilon) if args.epsilon is not None else
+                                 Budget("rho", args.rho) if args.rho is not None else None)
         if args.output == "json":
             print(json.dumps({"grant": str(path), "analyst": args.analyst}, ensure_ascii=False))
         else:
@@ -86,8 +98,11 @@ class GrantCommand:
         return 0
 
 
-def grant_from_config(config: Path, terms: Terms) -> Path:
-    """Sign *terms* with the keys of a node's config; without tables, for every table it holds."""
+def grant_from_config(config: Path, terms: Terms, budget: Budget | None = None) -> Path:
+    """Sign *terms* with the keys of a node's config; without tables, for every table it holds.
+
+    *budget* is what may be spent for each purpose on each population of the tables.
+    """
     settings = role_config.node(config)
     name = settings.common.name
     federation = wire_charter.load(settings.common.charter, settings.common.roster)
@@ -104,7 +119,14 @@ def grant_from_config(config: Path, terms: Terms) -> Path:
     signer = SigningKey.load(settings.common.signing_key)
     if federation.member(name, roster_pb2.ROLE_NODE).signing_key != signer.public:
         raise Misconfigured(f"{settings.common.signing_key}: the roster gives {name} another signing key")
-    whole = Terms(terms.analyst, terms.purposes, terms.tables or held, terms.days)
+    tables = terms.tables or held
+    pico_rho = budget.pico_rho(federation.delta) if budget else 0
+    if budget and pico_rho <= 0:
+        raise Misconfigured(f"--{budget.unit} must be above 0")
+    populations = {t.population for t in federation.catalog.tables if t.name in tables}
+    budgets = [query_pb2.GrantBudget(population=population, purpose=normalize("NFC", p), pico_rho=pico_rho)
+               for population in populations for p in sorted(set(terms.purposes)) if budget]
+    whole = Terms(terms.analyst, terms.purposes, tables, terms.days, budgets)
     return write_grant(settings.grants, sign_grant(federation.name, name, signer, whole, now_ms()))
 
 

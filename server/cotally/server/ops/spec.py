@@ -145,7 +145,7 @@ def _spec(file: Path, s: Section, tables: list[Section], departments: tuple[Depa
     answer_base_ms = s.integer("answer_base_ms", 1, 60_000, ANSWER_BASE_MS)
     answer_pace = Pace[s.choice("answer_pace", [p.spelling for p in Pace], "portable").upper()]
     encryption = Encryption[s.choice("encryption", [e.spelling for e in Encryption], "djn").upper()]
-    population_budget = _budget(s, "population_budget") if s.has("population_budget") else None
+    population_budget = read_budget(s, "population_budget") if s.has("population_budget") else None
     read = tuple(_table(t, i, name, minimum, colluding, departments) for i, t in enumerate(tables))
     _check_tables(tables, read)
     delta = s.number("delta", "1e-6")
@@ -213,7 +213,7 @@ def _departments(sections: list[Section], tables: list[Section]) -> tuple[Depart
 
 def _department(s: Section, known: Sequence[str]) -> Department:
     name = s.name("name")
-    budget = _budget(s, "budget")
+    budget = read_budget(s, "budget")
     data = s.section("data")
     names = data.keys()
     if not names:
@@ -240,12 +240,12 @@ def _analysts(sections: list[Section]) -> tuple[Analyst, ...]:
     found = []
     for s in sections:
         found.append(Analyst(s.name("name"), s.texts("purposes", ["statistics"]),
-                             _budget(s, "budget") if s.has("budget") else None))
+                             read_budget(s, "budget") if s.has("budget") else None))
         s.done()
     return tuple(found)
 
 
-def _budget(s: Section, key: str) -> Budget:
+def read_budget(s: Section, key: str) -> Budget:
     inner = s.section(key)
     units = [u for u in ("epsilon", "rho") if inner.has(u)]
     inner.done()

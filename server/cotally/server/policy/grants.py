@@ -4,7 +4,7 @@ The check needs nothing but the grant, the roster's entry of the department, and
 node, coordinator and key holders all make it, each by itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from cotally.server.crypto import signing
@@ -23,7 +23,8 @@ def check_grant(
 
     Checked: signature, federation, department, analyst, purpose, every table, every column that the query
     touches (keys and what they are computed from, WHERE, bounds, statistics, weights), every kind of
-    statistic, and the period, both ends included.
+    statistic, the period, both ends included, and that its budgets are above 0 and stated once. What they
+    allow is for the filters (`least_granted`).
     Raises Refused: NOT_ALLOWED, naming department, analyst and what is missing; EXPIRED after the
     period; CREDENTIALS for a signature that is not the department's; MALFORMED.
     """
@@ -46,7 +47,18 @@ def check_grant(
         )
     if envelope.purpose not in body.purposes:
         raise Refused(Refusal.NOT_ALLOWED, f"{who} the purpose {envelope.purpose!r}")
+    keys = [(budget.population, budget.purpose) for budget in body.budgets]
+    if len(set(keys)) != len(keys) or not all(budget.pico_rho for budget in body.budgets):
+        raise Refused(Refusal.MALFORMED,
+                      f"the grant of department {department.name} states a budget twice, or one of 0")
     _check_query(body, envelope.query, who)
+
+
+def least_granted(grants: Iterable[query_pb2.SignedGrant], population: str, purpose: str) -> int:
+    """Return the least pico-rho that one of *grants* allows for the purpose; 0 where none sets a limit."""
+    stated = [budget.pico_rho for grant in grants for budget in grant.body.budgets
+              if (budget.population, budget.purpose) == (population, purpose)]
+    return min(stated, default=0)
 
 
 def _check_signature(grant: query_pb2.SignedGrant, department: roster_pb2.Member) -> None:

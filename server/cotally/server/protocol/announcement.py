@@ -4,9 +4,12 @@ Whoever receives an announcement (a node that decides, a key holder that decrypt
 same function; only a node, which acts now, also looks at its clock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from cotally.server.audit.filters import Charge
 from cotally.server.crypto.signing import SigningKey
+from cotally.server.model.plan import Plan
+from cotally.server.policy.grants import least_granted
 from cotally.server.wire.federation import VERSION, Federation, Priced
 from cotally.server.wire.signed import check as check_signature
 from cotally.server.wire.signed import sign
@@ -36,6 +39,14 @@ def announce(
         expires_ms=now_ms + EXPIRY_ROUNDS * round_ms,
     )
     return round_pb2.SignedAnnouncement(body=body, signature=sign(key, "announcement", body))
+
+
+def charge(
+    envelope: query_pb2.Envelope, plan: Plan | round_pb2.Plan, grants: Iterable[query_pb2.SignedGrant]
+) -> Charge:
+    """What the filters are charged for a question under this plan, as far as these grants allow."""
+    granted = least_granted(grants, plan.population, envelope.purpose)
+    return Charge(plan.population, envelope.analyst, envelope.purpose, plan.pico_rho, granted)
 
 
 def round_id(announcement: round_pb2.SignedAnnouncement) -> bytes:

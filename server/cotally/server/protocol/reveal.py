@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from cotally.server.crypto import aggregation, ciphertexts, plaintext_proof
 from cotally.server.crypto.signing import SigningKey
+from cotally.server.policy.grants import least_granted
 from cotally.server.wire import proofs
 from cotally.server.wire.federation import Federation
 from cotally.server.wire.signed import check as check_signature
@@ -81,13 +82,18 @@ def transcript(frozen: round_pb2.SignedFrozenRoster, reveals: Sequence[round_pb2
         product=hashlib.sha256(products).digest())
 
 
-def transcript_leaf(announcement: round_pb2.Announcement,
+def transcript_leaf(announcement: round_pb2.Announcement, frozen: round_pb2.SignedFrozenRoster,
                     made: round_pb2.Transcript) -> log_pb2.TranscriptLeaf:
-    """The log entry that the filters fold over: who asked, of which population, at what price."""
-    envelope = announcement.envelope.body
+    """The log entry that the filters fold over: who asked, of which population, at what price.
+
+    And the least that the members' grants, signed and in the roster, allow this analyst and purpose.
+    """
+    envelope, population = announcement.envelope.body, announcement.plan.population
+    granted = least_granted((c.body.grant for c in frozen.body.commitments), population, envelope.purpose)
     return log_pb2.TranscriptLeaf(
-        round=made.round, population=announcement.plan.population, pico_rho=announcement.plan.pico_rho,
-        analyst=envelope.analyst, purpose=envelope.purpose, transcript=digest("transcript", made))
+        round=made.round, population=population, pico_rho=announcement.plan.pico_rho,
+        analyst=envelope.analyst, purpose=envelope.purpose, transcript=digest("transcript", made),
+        granted_pico_rho=granted)
 
 
 def roster_leaf(frozen: round_pb2.SignedFrozenRoster) -> log_pb2.RosterLeaf:

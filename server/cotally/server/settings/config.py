@@ -51,6 +51,7 @@ class NodeConfig:
     budgets_rho: Mapping[str, Fraction]      # or rho
     accept_min_departments: int
     noise: Noise
+    refunds: Fraction                        # most that void rounds ever give back, in budgets
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +146,11 @@ def node(path: Path) -> NodeConfig:
     if not isinstance(minimum, int) or minimum < 1:
         raise Misconfigured(f"{file.path}: accept_min_departments must be a whole number of 1 or more")
     noise = _noise(file)
+    refunds = file.values.pop("refunds", 1)
+    if not isinstance(refunds, int | Decimal) or isinstance(refunds, bool) or not 0 <= refunds <= 1000:
+        raise Misconfigured(f"{file.path}: refunds must be a number of budgets, 0 or more, not {refunds!r}")
     file.done()
-    return NodeConfig(common, address, grants, data, epsilons, rhos, minimum, noise)
+    return NodeConfig(common, address, grants, data, epsilons, rhos, minimum, noise, Fraction(refunds))
 
 
 def _noise(file: _File) -> Noise:

@@ -6,6 +6,7 @@ Rules, entry by entry (design section 4, Ledger):
 - RESERVE names a round for the first time, has a price above zero, and spent + price fits the budget.
 - COMMIT repeats population and price of an open reservation, once.
 - VOID does so too, instead of COMMIT, and gives the price back.
+- BURN names no round and spends, beyond the budget too: what may have been spent and was forgotten.
 """
 
 from collections import ChainMap
@@ -25,6 +26,7 @@ class Kind(IntEnum):
     RESERVE = 2
     COMMIT = 3
     VOID = 4
+    BURN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +76,32 @@ class Book:
         """Pico-rho that may still be reserved; 0 where there is no budget."""
         return max(0, self.budgets.get(population, 0) - self.spent.get(population, 0))
 
+    def reserved(self, population: str) -> int:
+        """Pico-rho of rounds without an outcome; part of what is spent."""
+        return self._sum(population, Kind.RESERVE)
+
+    def refunded(self, population: str) -> int:
+        """Pico-rho that void rounds gave back so far."""
+        return self._sum(population, Kind.VOID)
+
+    def _sum(self, population: str, kind: Kind) -> int:
+        return sum(r.pico_rho for r in self.rounds.values()
+                   if r.kind is kind and r.population == population)
+
     def fold(self, kind: Kind, population: str, round_: bytes, pico_rho: int) -> None:
         """Apply one entry; refuse, changing nothing, one that breaks a rule of this module."""
         if not population:
             raise Refused(Refusal.MALFORMED, f"a ledger entry of {self.node} names no population")
-        if (kind is Kind.BUDGET) != (not round_):
+        if (kind in (Kind.BUDGET, Kind.BURN)) != (not round_):
             raise Refused(Refusal.MALFORMED, f"a {kind.name} entry of {self.node} misnames its round")
         if kind is Kind.BUDGET:
             self.budgets[population] = pico_rho
         elif kind is Kind.RESERVE:
             self._reserve(population, round_, pico_rho)
+        elif kind is Kind.BURN:
+            if pico_rho <= 0:
+                raise Refused(Refusal.MALFORMED, f"{self.node}'s ledger burns nothing")
+            self.spent[population] = self.spent.get(population, 0) + pico_rho
         else:
             self._close(kind, population, round_, pico_rho)
 

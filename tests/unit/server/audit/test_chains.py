@@ -111,16 +111,23 @@ def test_another_price_than_the_rounds_is_refused(follower: Follower, population
     ([("RESERVE", A, 5)], Refusal.BUDGET_SPENT),
     ([("BUDGET", b"", 4), ("RESERVE", A, 5)], Refusal.BUDGET_SPENT),
     ([("BUDGET", b"", 9), ("RESERVE", B, 5), ("RESERVE", A, 5)], Refusal.BUDGET_SPENT),
-    ([("BUDGET", b"", 9), ("RESERVE", B, 5), ("VOID", B, 5), ("RESERVE", A, 5)], None),
-    ([("BUDGET", b"", 9), ("RESERVE", B, 5), ("BUDGET", b"", 10), ("RESERVE", A, 5)], None),
+    ([("BUDGET", b"", 9), ("RESERVE", B, 5), ("VOID", B, 5), ("RESERVE", A, 5)], Refusal.NOT_ALLOWED),
+    ([("BUDGET", b"", 9), ("RESERVE", D, 5), ("VOID", D, 5), ("RESERVE", A, 5)], None),
+    ([("BUDGET", b"", 9), ("RESERVE", D, 5), ("VOID", D, 6), ("RESERVE", A, 5)], Refusal.OUT_OF_ORDER),
+    ([("BUDGET", b"", 9), ("RESERVE", B, 5), ("BUDGET", b"", 10), ("RESERVE", A, 5)], Refusal.NOT_ALLOWED),
+    ([("BUDGET", b"", 99), ("RESERVE", B, 5), ("BUDGET", b"", 10), ("RESERVE", A, 5)], None),
+    ([("BUDGET", b"", 9), ("BURN", b"", 4), ("RESERVE", A, 5)], None),
+    ([("BUDGET", b"", 9), ("BURN", b"", 5), ("RESERVE", A, 5)], Refusal.BUDGET_SPENT),
+    ([("BUDGET", b"", 9), ("BURN", B, 5), ("RESERVE", A, 5)], Refusal.MALFORMED),
+    ([("BUDGET", b"", 9), ("BURN", b"", 0), ("RESERVE", A, 5)], Refusal.MALFORMED),
     ([("BUDGET", b"", 99), ("RESERVE", A, 5), ("RESERVE", A, 5)], Refusal.REPLAYED),
-    ([("BUDGET", b"", 99), ("VOID", B, 50), ("RESERVE", A, 5)], Refusal.OUT_OF_ORDER),
+    ([("BUDGET", b"", 99), ("VOID", D, 50), ("RESERVE", A, 5)], Refusal.OUT_OF_ORDER),
 ])
 def test_a_chain_that_breaks_its_own_rules_is_refused(
     world: World, steps: list[tuple[str, bytes, int]], refusal: Refusal | None
 ) -> None:
     links = chain("south", *steps)
-    follower = world.follow()
+    follower = world.follow(world.void(D))
     if refusal is None:
         follower.check_links("south", links, A, "people", 5)
         return

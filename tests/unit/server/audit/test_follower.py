@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cotally.server.audit.checkpoint import cosign_bytes, text
+from cotally.server.audit.filters import Charge
 from cotally.server.audit.follower import Follower
 from cotally.v1 import log_pb2, roster_pb2
 from cotally.v1.canonical import digest
@@ -71,7 +72,7 @@ def test_filters_are_never_exceeded_and_would_admit_foretells(leaves: list[tuple
     follower = world.follow()
     seen: set[int] = set()
     for number, price, analyst in leaves:
-        foretold = follower.would_admit("people", analyst, price)
+        foretold = follower.would_admit(Charge("people", analyst, "statistics", price))
         follower.fold([transcript(number.to_bytes(32, "big"), price, analyst)])
         if number not in seen:
             assert follower.admits(number.to_bytes(32, "big")) == foretold
@@ -86,10 +87,10 @@ WORLD = World()
 
 def test_the_sentence_names_the_filter_and_what_is_left(world: World) -> None:
     follower = world.follow(transcript(A, 60, "bob"))
-    follower.check_filters("people", "bob", 20)
+    follower.check_filters(Charge("people", "bob", "statistics", 20))
     for analyst, price, named in [("bob", 21, "analyst bob"), ("carol", 41, "population people")]:
         with pytest.raises(Refused) as caught:
-            follower.check_filters("people", analyst, price)
+            follower.check_filters(Charge("people", analyst, "statistics", price))
         assert caught.value.refusal == Refusal.BUDGET_SPENT
         assert named in caught.value.message
 
@@ -263,7 +264,7 @@ def test_a_log_must_begin_with_the_pinned_roster(
 
 @pytest.mark.parametrize("damage", [
     lambda d: d[:-1], lambda d: b"{}", lambda d: b"[]", lambda d: b"", lambda d: b"\xff",
-    lambda d: d.replace(b'"version": 2', b'"version": 3'),
+    lambda d: d.replace(b'"version": 3', b'"version": 2'),
     lambda d: d.replace(b'"leaves": "', b'"leaves": "AA'),
 ])
 def test_a_damaged_dump_is_refused(world: World, damage: Callable[[bytes], bytes]) -> None:

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine
 
 from cotally.server.ledger.ledger import MAX_PICO_RHO, SCHEMA, Ledger, entry_hash
+from cotally.server.store.book import Kind
 from cotally.server.store.database import open_database
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
 from cotally.v1.round_pb2 import LedgerKind
@@ -287,3 +289,86 @@ def test_a_killed_process_never_undercharges(engine: Engine, tmp_path: Path, ack
     assert spent(again) >= len(heard)
     for number in heard:
         assert again.links(10**9, round_id(number))[0].pico_rho == 1
+
+
+def contend(path: Path, number: int, queue: "multiprocessing.SimpleQueue[int]") -> None:
+    """One of 64 clients: it reserves once, and every fourth has its round voided and tries again."""
+    ledger = Ledger(open_database(path, SCHEMA), "north")
+    won = 0
+    try:
+        ledger.reserve(round_id(number), P, 7)
+        won = 1
+        if number % 4 == 0 and ledger.void(round_id(number), Fraction(1)):
+            ledger.reserve(round_id(1000 + number), P, 7)
+    except Refused:
+        pass
+    queue.put(won)
+
+
+@pytest.mark.parametrize("refunds", [0, 4])
+def test_64_clients_racing_for_the_last_budget(ledger: Ledger, tmp_path: Path, refunds: int) -> None:
+    """100 hold 14 prices of 7, however 64 processes, and their refunds, fall between one another."""
+    context = multiprocessing.get_context("fork")
+    queue: multiprocessing.SimpleQueue[int] = context.SimpleQueue()
+    numbers = [4 * n + 1 if refunds == 0 else n + 1 for n in range(64)]  # none, or every fourth, is voided
+    clients = [context.Process(target=contend, args=(tmp_path / "ledger.db", n, queue)) for n in numbers]
+    for client in clients:
+        client.start()
+    won = sum(queue.get() for _ in clients)
+    for client in clients:
+        client.join(60)
+    assert won == 14 if refunds == 0 else won >= 14
+    status = ledger.status()[0]
+    assert 0 < status.spent_pico_rho <= 100 and status.spent_pico_rho % 7 == 0
+    assert status.spent_pico_rho == 98 or refunds
+    held = [r for r in Ledger(open_database(tmp_path / "ledger.db", SCHEMA), "north")._book.rounds.values()
+            if r.kind is not Kind.VOID]
+    assert sum(r.pico_rho for r in held) == status.spent_pico_rho == status.reserved_pico_rho
+
+
+def test_a_refund_comes_once_and_never_for_what_was_committed(ledger: Ledger) -> None:
+    for number in (1, 2):
+        ledger.reserve(round_id(number), P, 30)
+    ledger.commit(round_id(1))
+    assert not ledger.void(round_id(1), Fraction(1))
+    assert not ledger.void(round_id(3), Fraction(1))
+    assert spent(ledger) == 60
+    assert ledger.open_rounds() == [round_id(2)]
+    for _ in range(2):
+        assert ledger.void(round_id(2), Fraction(1))
+        assert spent(ledger) == 30
+    assert ledger.length == 5
+
+
+def test_a_void_round_is_not_reserved_again(ledger: Ledger) -> None:
+    """Its ciphertexts may have left: measuring it a second time would be free."""
+    ledger.reserve(round_id(1), P, 30)
+    ledger.void(round_id(1), Fraction(1))
+    assert refusal_of(ledger.reserve, round_id(1), P, 30) is Refusal.OUT_OF_ORDER
+    assert spent(ledger) == 0
+
+
+def test_a_burn_spends_and_may_leave_nothing(ledger: Ledger) -> None:
+    ledger.burn(P, 150)
+    assert spent(ledger) == 150
+    assert refusal_of(ledger.reserve, round_id(1), P, 1) is Refusal.BUDGET_SPENT
+    assert refusal_of(ledger.burn, P, 0) is Refusal.MALFORMED
+
+
+def test_what_the_log_holds_is_put_back_and_nothing_else(ledger: Ledger, tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        ledger.reserve(round_id(number), P, 10)
+    logged = ledger.links(0, round_id(3))
+    restored = Ledger(open_database(tmp_path / "restored.db", SCHEMA), "north")
+    restored.set_budget(P, 100)
+    restored.reserve(round_id(1), P, 10)
+    restored.adopt(logged)
+    assert [restored.hash_at(n) for n in range(1, 5)] == [ledger.hash_at(n) for n in range(1, 5)]
+    assert spent(restored) == 30
+    restored.adopt(logged)
+    assert restored.length == 4
+    forked = Ledger(open_database(tmp_path / "forked.db", SCHEMA), "north")
+    forked.set_budget(P, 100)
+    forked.reserve(round_id(9), P, 10)
+    assert refusal_of(forked.adopt, logged) is Refusal.EQUIVOCATION
+    assert forked.length == 2

@@ -1,0 +1,134 @@
+"""`cotally node recover`: continues a ledger that was restored from an older copy, at the price of doubt.
+
+What the audit log remembers of the ledger is put back, entry by entry, so that the chain goes on where
+everybody saw it. What the lost copy may have reserved *after* its last logged entry nobody can tell: it is
+burned, by default all that is left of every budget. So the ledger never under-charges; a policy may renew
+budgets. A copy that went on by itself after it was restored contradicts the log, and is beyond help.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import grpc
+
+from cotally.server.audit import follower_store
+from cotally.server.audit.checkpoint import check_witnessed
+from cotally.server.audit.follower import Follower
+from cotally.server.ledger import ledger as ledgers
+from cotally.server.ledger.ledger import Ledger, entry_hash
+from cotally.server.model.plan import PICO
+from cotally.server.node import rounds
+from cotally.server.rpc import channel, credentials
+from cotally.server.rpc.frames import Joiner
+from cotally.server.rpc.refusals import from_error
+from cotally.server.settings import config, party
+from cotally.server.store.book import rho
+from cotally.server.store.database import open_database
+from cotally.v1 import audit_pb2, audit_pb2_grpc, log_pb2, roster_pb2, round_pb2, work_pb2
+from cotally.v1.refusals import Misconfigured, Refusal, Refused
+
+from .said import add_output, say
+
+SECONDS: Final = 60.0
+
+
+def logged_entries(entries: Sequence[log_pb2.LogEntry], follower: Follower,
+                   name: str) -> list[round_pb2.LedgerEntry]:
+    """Every entry of *name*'s ledger that the log holds and its *follower* accepted, from the first."""
+    found: dict[int, round_pb2.LedgerEntry] = {}
+    for entry in entries:
+        for ledger in entry.roster.ledgers if entry.HasField("roster") else ():
+            for link in ledger.links if ledger.node == name else ():
+                if follower.link_at(name, link.length) == entry_hash(link):
+                    found[link.length] = link
+    last = follower.last_link(name)
+    return [found[length] for length in range(1, last[0] + 1)] if last else []
+
+
+def recover(ledger: Ledger, logged: Sequence[round_pb2.LedgerEntry], unlogged: int | None) -> dict[str, int]:
+    """Continue *ledger* from what was *logged* of it; return what was burned, in pico-rho by population.
+
+    *unlogged*: what the lost copy may have reserved beyond the log, in each population. None: unknown,
+    which burns all that is left, if the ledger was behind. Refused EQUIVOCATION for a ledger that
+    contradicts the log.
+    """
+    behind = ledger.length < len(logged)
+    ledger.adopt(logged)
+    burned = {}
+    for status in ledger.status():
+        left = status.budget_pico_rho - status.spent_pico_rho
+        amount = unlogged if unlogged is not None else max(left, 0) if behind else 0
+        if amount:
+            ledger.burn(status.population, amount)
+            burned[status.population] = amount
+    return burned
+
+
+async def fetch(settings: config.NodeConfig, us: party.Party,
+                seen: Follower) -> tuple[list[log_pb2.LogEntry], Follower]:
+    """The whole log under a witnessed checkpoint, folded; refused where it is not the one *seen* before."""
+    common = settings.common
+    tls = credentials.load(common.ca, common.certificate, common.key)
+    entries: list[log_pb2.LogEntry] = []
+    try:
+        async with channel.connect(settings.coordinator, tls) as line:
+            stub = audit_pb2_grpc.AuditStub(line)
+            latest = await stub.LatestCheckpoint(audit_pb2.LatestCheckpointRequest(), timeout=SECONDS)
+            size, root = check_witnessed(us.federation.charter, latest.checkpoint)
+            joiner = Joiner(work_pb2.Growth)
+            async for frame in stub.Entries(audit_pb2.EntriesRequest(first=0, size=size), timeout=SECONDS):
+                growth = joiner.feed(frame)
+                if growth is not None:
+                    entries += growth.entries
+    except grpc.RpcError as error:
+        raise from_error(error, settings.coordinator) from None
+    follower = Follower(us.federation.charter)
+    follower.fold(entries)
+    if (follower.size, follower.root_at(size)) != (size, root) or (
+            seen.root_at(seen.size) != follower.root_at(seen.size)):
+        raise Refused(Refusal.EQUIVOCATION, "the coordinator's log is not the one that was witnessed")
+    return entries, follower
+
+
+class RecoverCommand:
+    """`cotally node recover`."""
+
+    name = "recover"
+    help = "continue a ledger that was restored from a backup, burning what it may have forgotten"
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """CONFIG, and what is known of the loss."""
+        parser.add_argument("config", type=Path, metavar="CONFIG", help="the department's node.toml")
+        parser.add_argument("--unlogged", type=Fraction, metavar="RHO",
+                            help="most that the lost copy may have reserved after its last entry in the log "
+                                 "(default: all that is left, where the ledger is behind)")
+        add_output(parser)
+        parser.epilog = ("The node must be stopped, the coordinator reachable. Run it after ledger.db came\n"
+                         "back from a backup; a node that was not restored loses nothing by it.")
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Recover; say what was put back and burned."""
+        if args.unlogged is not None and args.unlogged < 0:
+            raise Misconfigured("--unlogged must be 0 or more")
+        settings = config.node(args.config)
+        us = party.load(settings.common, roster_pb2.ROLE_NODE)
+        database = open_database(us.state / "ledger.db", ledgers.SCHEMA, rounds.SCHEMA)
+        ledger = Ledger(database, us.member.name)
+        store = follower_store.FollowerStore(open_database(us.state / "log.db", follower_store.SCHEMA))
+        entries, follower = asyncio.run(fetch(settings, us, store.load(us.federation.charter)))
+        before = ledger.length
+        burned = recover(ledger, logged_entries(entries, follower, us.member.name),
+                         None if args.unlogged is None else -int(-args.unlogged * PICO // 1))
+        adopted = ledger.length - before - len(burned)
+        say(args.output, {"adopted": adopted, "burned_rho": {p: rho(b) for p, b in burned.items()}}, [
+            f"{adopted} entries were put back from the audit log.",
+            *(f"Burned {rho(amount)} rho of population {name}." for name, amount in burned.items()),
+            *([] if adopted or burned else ["The ledger lacks nothing that the log knows."])])
+        return 0
+
+
+command = RecoverCommand()

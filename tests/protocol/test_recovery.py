@@ -1,0 +1,159 @@
+"""A ledger that came back from a backup goes on where the log saw it, and never under-charges."""
+
+import shutil
+from collections.abc import Sequence
+
+import pytest
+
+from cotally.server.audit.policies import next_policy
+from cotally.server.node.main import set_budgets
+from cotally.server.ops.policy import approve, read_budgets
+from cotally.server.ops.recover import logged_entries, recover
+from cotally.server.rpc.logs import Log
+from cotally.v1 import log_pb2, roster_pb2
+from cotally.v1.refusals import Misconfigured, Refusal
+from tests.protocol.lab import BUDGET, Department, Lab, count_by_sex
+from tests.protocol.planting import forget_rounds, refused_as
+
+LOG = Log("node", "tax")
+
+
+def backed_up(lab: Lab) -> Department:
+    """`tax` after three rounds, of which its restored ledger knows the first; the third was never logged."""
+    lab.play(lab.envelope(count_by_sex("0.25")))
+    source, copy = lab.folder / "tax", lab.folder / "restored"
+    shutil.copytree(source, copy)
+    lab.play(lab.envelope(count_by_sex("0.25")))
+    lab.commit("tax", lab.announce(lab.envelope(count_by_sex("0.25"))))
+    shutil.copy(source / "log.db", copy / "log.db")
+    for suffix in ("-wal", "-shm"):
+        shutil.copy(source / f"log.db{suffix}", copy / f"log.db{suffix}")
+    return lab.department("tax", "restored")
+
+
+def entries(lab: Lab) -> Sequence[log_pb2.LogEntry]:
+    return lab.audit.entries(0, lab.audit.size)
+
+
+def test_a_restored_ledger_takes_part_again_only_after_it_burned_the_doubt(lab: Lab) -> None:
+    true = lab.nodes["tax"].ledger.status()[0].spent_pico_rho
+    lab.nodes["tax"] = node = backed_up(lab)
+    announcement = lab.announce()
+    refused_as(Refusal.STEPPED_BACK, lambda: lab.commit("tax", announcement), "backup")
+    burned = recover(node.ledger, logged_entries(entries(lab), lab.follower(), "tax"), None)
+    status = node.ledger.status()[0]
+    assert status.spent_pico_rho == status.budget_pico_rho == BUDGET
+    assert sum(burned.values()) > true
+    refused_as(Refusal.BUDGET_SPENT, lambda: lab.commit("tax", lab.announce()))
+
+
+def test_who_knows_what_was_in_flight_burns_that(lab: Lab) -> None:
+    lab.nodes["tax"] = node = backed_up(lab)
+    logged = logged_entries(entries(lab), lab.follower(), "tax")
+    assert len(logged) == 3
+    recover(node.ledger, logged, BUDGET // 8)
+    assert node.ledger.status()[0].spent_pico_rho == BUDGET // 8 * 3
+    played = lab.play()  # its links, with the burn, continue the logged chain
+    for name in ("holder-1", "holder-2"):
+        played.round.partial(lab.decrypt(name, played.evidence))
+
+
+def test_a_healthy_ledger_loses_nothing(lab: Lab) -> None:
+    lab.play()
+    node = lab.nodes["tax"]
+    before, length = node.ledger.status(), node.ledger.length
+    assert recover(node.ledger, logged_entries(entries(lab), lab.follower(), "tax"), None) == {}
+    assert (node.ledger.status(), node.ledger.length) == (before, length)
+
+
+def test_a_copy_that_went_on_by_itself_is_beyond_help(lab: Lab) -> None:
+    node = backed_up(lab)
+    node.ledger.reserve(b"x" * 32, "residents", 1)
+    refused_as(Refusal.EQUIVOCATION,
+               lambda: recover(node.ledger, logged_entries(entries(lab), lab.follower(), "tax"), None))
+
+
+def test_a_start_writes_no_budget_into_a_ledger_that_is_behind(lab: Lab) -> None:
+    node = backed_up(lab)
+    length = node.ledger.length
+    set_budgets(node.ledger, node.session.follower, "tax", {"residents": 1}, LOG)
+    assert node.ledger.length == length
+
+
+def test_a_round_whose_measurement_was_lost_is_not_measured_again(lab: Lab) -> None:
+    announcement = lab.announce()
+    node = lab.nodes["tax"]
+    lab.commit("tax", announcement)
+    forget_rounds(lab)
+    refused_as(Refusal.OUT_OF_ORDER, lambda: node.session.decide(announcement, lab.now), "paid for")
+
+
+# Renewed budgets
+
+def renew(lab: Lab, pico_rho: int) -> None:
+    policy = next_policy("lab", lab.follower().policy, [], [
+        roster_pb2.DepartmentBudget(department="tax", population="residents", pico_rho=pico_rho)])
+    leaf = log_pb2.LogEntry(policy=log_pb2.PolicyLeaf(
+        policy=policy, approvals=[approve(policy, name, lab.keys[name]) for name in lab.nodes]))
+    lab.log(leaf)
+    lab.witness()
+    for node in lab.nodes.values():
+        node.session.follow(leaf)
+
+
+def budget(node: Department) -> int:
+    return node.ledger.status()[0].budget_pico_rho
+
+
+def test_a_logged_policy_renews_a_department_and_its_configuration_does_not(lab: Lab) -> None:
+    node = lab.nodes["tax"]
+    set_budgets(node.ledger, node.session.follower, "tax", {"residents": 2 * BUDGET}, LOG)
+    assert budget(node) == BUDGET
+    renew(lab, 3 * BUDGET)
+    assert [budget(each) for each in lab.nodes.values()] == [BUDGET, BUDGET, 3 * BUDGET]
+    set_budgets(node.ledger, node.session.follower, "tax", {"residents": BUDGET}, LOG)
+    assert budget(node) == 3 * BUDGET
+    played = lab.play()
+    for name in ("holder-1", "holder-2"):
+        played.round.partial(lab.decrypt(name, played.evidence))
+    renew(lab, BUDGET)
+    assert budget(node) == BUDGET
+
+
+def test_budgets_are_read_from_a_file(lab: Lab) -> None:
+    path = lab.folder / "budgets.toml"
+    path.write_text('[[budgets]]\npopulation = "residents"\nbudget = { rho = 4.0 }\n'
+                    '[[budgets]]\npopulation = "residents"\nanalyst = "ada"\npurpose = "statistics"\n'
+                    'budget = { rho = 0.5 }\n'
+                    '[[departments]]\nname = "tax"\npopulation = "residents"\nbudget = { rho = 2.0 }\n')
+    filters, departments = read_budgets(path, lab.federation)
+    assert [(f.analyst, f.purpose, f.pico_rho) for f in filters] == [
+        ("", "", 4 * 10**12), ("ada", "statistics", 5 * 10**11)]
+    assert [(d.department, d.pico_rho) for d in departments] == [("tax", 2 * 10**12)]
+    text = path.read_text()
+    path.write_text(text.replace("tax", "mars"))
+    with pytest.raises(Misconfigured, match="mars"):
+        read_budgets(path, lab.federation)
+    path.write_text(text[:text.index("[[dep")])
+    assert len(read_budgets(path, lab.federation)[0]) == 2
+    path.write_text(text[text.index("[[dep"):])
+    with pytest.raises(Misconfigured, match="budgets is missing"):
+        read_budgets(path, lab.federation)
+
+
+def test_the_configuration_may_lower_a_budget(lab: Lab) -> None:
+    node = lab.nodes["tax"]
+    set_budgets(node.ledger, node.session.follower, "tax", {"residents": BUDGET // 2}, LOG)
+    assert budget(node) == BUDGET // 2
+    set_budgets(node.ledger, node.session.follower, "tax", {"residents": BUDGET}, LOG)
+    assert budget(node) == BUDGET // 2
+
+
+@pytest.mark.parametrize("raised", [BUDGET + 1, 10 * BUDGET])
+def test_a_ledger_that_raises_its_own_budget_is_forked_for_everybody(lab: Lab, raised: int) -> None:
+    lab.play()
+    lab.nodes["tax"].ledger.set_budget("residents", raised)  # a dishonest department
+    commitment = lab.commit("tax", lab.announce())
+    follower = lab.holders["holder-1"].session.follower
+    refused_as(Refusal.NOT_ALLOWED, lambda: follower.check_links(
+        "tax", commitment.body.links, commitment.body.round, "residents", 500_000_000_000), "a policy")
