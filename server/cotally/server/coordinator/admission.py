@@ -116,10 +116,12 @@ class Gate:
         for member in self._federation.members(roster_pb2.ROLE_NODE):
             status = self._ledger(member.name, population)
             if status is not None:
+                ours = sum(a.plan.pico_rho for a in live if member.name in a.participants)
+                reserved = max(ours, status.reserved_pico_rho)  # dead rounds' too, as of when it joined
                 found.append(Status(
                     kind=analyst_pb2.FILTER_KIND_DEPARTMENT, name=member.name, population=population,
                     budget_pico_rho=status.budget_pico_rho, spent_pico_rho=status.spent_pico_rho,
-                    reserved_pico_rho=status.reserved_pico_rho))
+                    reserved_pico_rho=min(reserved, status.spent_pico_rho)))
         found.append(self._status(analyst_pb2.FILTER_KIND_POPULATION, population, (population, "", ""), live))
         found.append(self._status(analyst_pb2.FILTER_KIND_ANALYST, analyst, (population, analyst, ""), live))
         found += [self._status(analyst_pb2.FILTER_KIND_PURPOSE, key[1], key, live)
