@@ -28,6 +28,9 @@ budget = {{ rho = 0.015 }}
 [[analysts]]
 name = "hasty"
 budget = {{ rho = 0.015 }}
+[[analysts]]
+name = "reader"
+budget = {{ rho = 0.015 }}
 """
 _TABLE = """
 [[tables]]

@@ -35,15 +35,15 @@ def test_an_equal_question_costs_the_departments_nothing(federation: Running) ->
 def test_another_analyst_pays_its_price_on_his_own_filter_and_gets_it_only_then(federation: Running) -> None:
     first = asked(federation, FIRST + CLAUSE.replace("0.011", "0.012"))
     before = federation.spent()
-    theirs = asked(federation, FIRST + CLAUSE.replace("0.011", "0.012"), "hasty")
+    theirs = asked(federation, FIRST + CLAUSE.replace("0.011", "0.012"), "reader")
     assert theirs["replayed"] and theirs["rows"] == first["rows"]
     assert federation.spent() == before  # of the departments, the population and the first analyst
     leaf = [e.replay for e in log_of(federation) if e.WhichOneof("leaf") == "replay"][-1]
-    assert (leaf.round.hex(), leaf.analyst, leaf.pico_rho) == (first["release_id"], "hasty", 12_000_000_000)
+    assert (leaf.round.hex(), leaf.analyst, leaf.pico_rho) == (first["release_id"], "reader", 12_000_000_000)
     assert len(leaf.grants) == len(first["departments"])
     dearer = FIRST + CLAUSE.replace("0.011", "0.013")
     asked(federation, dearer)
-    ran = federation.query(dearer, "-o", "json", analyst="hasty")  # 0.015 - 0.012 are left to him
+    ran = federation.query(dearer, "-o", "json", analyst="reader")  # 0.015 - 0.012 are left to him
     assert ran.refusal == Refusal.BUDGET_SPENT
 
 

@@ -123,8 +123,7 @@ def _on_begin(connection: Connection) -> None:
 
 def _create_private(path: Path) -> None:
     """Make sure that *path* exists and is its owner's alone; SQLite gives -wal and -shm the same mode."""
-    if not path.parent.is_dir():
-        path.parent.mkdir(mode=0o700, parents=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
