@@ -7,10 +7,12 @@ from pathlib import Path
 
 import grpc
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from cotally.server.ops import folders, pki
 from cotally.server.rpc.hello import make_hello
-from cotally.v1 import analyst_pb2, analyst_pb2_grpc
+from cotally.v1 import analyst_pb2, analyst_pb2_grpc, node_pb2_grpc, work_pb2
 from cotally.v1.refusals import Refusal
 from tests.system.holdings import COUNT
 from tests.system.running import Ran, Running, run
@@ -136,6 +138,34 @@ def test_nobody_gets_in_without_a_certificate(federation: Running) -> None:
     with (grpc.secure_channel(federation.address, grpc.ssl_channel_credentials(root)) as channel,
           pytest.raises(grpc.RpcError)):
         analyst_pb2_grpc.AnalystsStub(channel).Budget(analyst_pb2.BudgetRequest(), timeout=20)
+
+
+def test_a_stream_ends_when_its_certificate_does(federation: Running, tmp_path: Path) -> None:
+    """A certificate for west's own key that lasts some seconds: calls and streams work, and then neither."""
+    folder = party(federation, "west", tmp_path / "west").parent
+    key = load_pem_private_key((folder / "west.key").read_bytes(), password=None)
+    assert isinstance(key, EllipticCurvePrivateKey)
+    with federation.connect() as con:
+        hello, size = make_hello(con.charter, "west"), con.verify_log()[0]
+    now = datetime.now(UTC)
+    short = pki.issue(federation.root / "ca", "west", pki.Role.NODE, key.public_key(),
+                      validity=pki.Validity(now - timedelta(minutes=5), now + timedelta(seconds=4)))
+    credentials = grpc.ssl_channel_credentials(
+        (federation.root / "ca" / pki.CA_CERTIFICATE).read_bytes(), (folder / "west.key").read_bytes(),
+        short.public_bytes(Encoding.PEM))
+    federation.pause("west")  # else it takes its line back
+    with grpc.secure_channel(federation.address, credentials) as channel:
+        stub = node_pb2_grpc.NodesStub(channel)
+        stream = stub.Listen(work_pb2.ListenRequest(hello=hello, log_size=size), timeout=60)
+        with pytest.raises(grpc.RpcError) as caught:
+            for _ in stream:
+                pass
+        over = datetime.now(UTC)
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        assert short.not_valid_after_utc < over < short.not_valid_after_utc + timedelta(seconds=5)
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Ready(work_pb2.ReadyRequest(), timeout=20)  # on the connection that is still open
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
 # The roles

@@ -13,6 +13,7 @@ import grpc.aio
 
 from cotally.server.ops import pki
 from cotally.server.rpc import credentials, server
+from cotally.server.rpc.entrance import Entrance
 from cotally.server.rpc.frames import receive_one, split
 from cotally.server.rpc.hello import check_hello
 from cotally.server.rpc.identity import caller
@@ -89,6 +90,10 @@ class Straw(node_pb2_grpc.NodesServicer):
         self.revealed: list[round_pb2.Reveal] = []
         self.listened = 0
 
+    def entrance(self, **limits: Any) -> Entrance:
+        """Lets in whom the charter knows, by this clock."""
+        return Entrance(lambda: self.charter, lambda: self.clock(), **limits)
+
     def _who(self, context: Any) -> roster_pb2.Member:
         return caller(context, self.charter, roster_pb2.ROLE_NODE, clock=self.clock)
 
@@ -125,6 +130,9 @@ class Straw(node_pb2_grpc.NodesServicer):
     async def Permit(self, request: Any, context: Any) -> Any:  # noqa: N802
         raise NotImplementedError
 
+    async def Revoke(self, request: Any, context: Any) -> Any:  # noqa: N802
+        raise NotImplementedError
+
     async def Ready(self, request: Any, context: Any) -> Any:  # noqa: N802
         raise NotImplementedError
 
@@ -138,13 +146,14 @@ class Straw(node_pb2_grpc.NodesServicer):
 @asynccontextmanager
 async def coordinator(
     federation: Federation, straw: Straw, log: Log | None = None, address: str = "127.0.0.1:0",
-    shown: Callable[[], credentials.Credentials] | None = None,
+    shown: Callable[[], credentials.Credentials] | None = None, entrance: Entrance | None = None,
 ) -> AsyncIterator[str]:
     """Serve *straw* on a free port for the length of the block; yields the address."""
     own = shown() if shown else federation.load("coordinator")
     serving = await server.serve(
         address, own, lambda s: node_pb2_grpc.add_NodesServicer_to_server(straw, s),
-        log or Log("coordinator", "coordinator", stream=StringIO(), least=Level.OFF))
+        log or Log("coordinator", "coordinator", stream=StringIO(), least=Level.OFF),
+        entrance or straw.entrance())
     try:
         yield str(serving.address)
     finally:

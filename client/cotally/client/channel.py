@@ -30,6 +30,8 @@ def open_channel(profile: Profile, now: datetime | None = None) -> grpc.Channel:
     that is expired, foreign or of another kind.
     """
     options = [
+        ("grpc.compression_enabled_algorithms_bitset", 1),  # a few bytes must not become many
+        ("grpc.per_message_decompression", 0),
         ("grpc.max_receive_message_length", MESSAGE_BYTES),
         ("grpc.max_send_message_length", MESSAGE_BYTES),
         ("grpc.keepalive_time_ms", 20_000),

@@ -15,15 +15,16 @@ from cotally.v1.work_pb2 import Frame
 from .address import parse_address
 from .credentials import Clock, Credentials, utc_now
 from .frames import LIMIT_BYTES, Joiner
+from .limits import MESSAGE_BYTES, PLAIN
 from .logs import Log
 from .refusals import from_error, refused_by_peer
-from .server import MESSAGE_BYTES
 
 MAX_BACKOFF: Final = 2.0  # seconds
 _FIRST_BACKOFF: Final = 0.1
 _FATAL: Final = frozenset({Refusal.CREDENTIALS, Refusal.NOT_ALLOWED, Refusal.PROTOCOL_VERSION})
 
 _OPTIONS: Final = (
+    *PLAIN,
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.keepalive_time_ms", 20_000),  # finds a coordinator that vanished behind a firewall

@@ -1,25 +1,16 @@
-"""Refusals on the wire: one table to gRPC's codes, one interceptor out, one function back in.
+"""Refusals on the wire: one table to gRPC's codes, one function out, one back in.
 
-gRPC by itself sends the text of any exception to the caller, and such a text may quote a record.
-The interceptor therefore owns every way out of a handler, decoding and encoding included:
-
-- Refused becomes its status, its sentence, and a RefusalDetail in `cotally-refusal-bin`;
-- bytes that do not parse as the request are MALFORMED;
-- cancellation passes; anything else is INTERNAL with an empty text, and one log line without values.
+A refusal becomes its status, its sentence, and a RefusalDetail in `cotally-refusal-bin`.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import aclosing
-from typing import Any, Final, NoReturn, TypeAlias
+from collections.abc import Iterable
+from typing import Final
 
 import grpc
-import grpc.aio
 from google.protobuf.message import DecodeError
 
 from cotally.v1 import refusal_pb2
 from cotally.v1.refusals import Refusal, Refused
-
-from .logs import Log
 
 DETAIL_KEY: Final = "cotally-refusal-bin"
 MAX_SENTENCE: Final = 1000  # characters; metadata has a limit of its own
@@ -50,10 +41,6 @@ STATUS: Final[dict[Refusal, grpc.StatusCode]] = {
     Refusal.PROTOCOL_VERSION: grpc.StatusCode.UNIMPLEMENTED,
     Refusal.INTERNAL: grpc.StatusCode.INTERNAL,
 }
-
-Context = grpc.aio.ServicerContext[Any, Any]
-MaybeHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
-Behaviour = Callable[[Any, Context], Any]
 
 
 def to_detail(refused: Refused) -> refusal_pb2.RefusalDetail:
@@ -134,82 +121,3 @@ _BY_CODE: Final = {
     grpc.StatusCode.UNAUTHENTICATED: (Refusal.CREDENTIALS, "{address} does not accept this certificate"),
     grpc.StatusCode.PERMISSION_DENIED: (Refusal.NOT_ALLOWED, "{address} does not allow this call"),
 }
-
-
-class RefusalInterceptor(grpc.aio.ServerInterceptor):
-    """Owns every way out of the handlers of one server."""
-
-    def __init__(self, log: Log) -> None:
-        self._log = log
-
-    async def intercept_service(
-        self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[MaybeHandler]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> MaybeHandler:
-        """The handler that gRPC found, wrapped; None where there is none."""
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return None
-        guard = _Guard(handler, handler_call_details.method.rpartition("/")[2], self._log)
-        if handler.request_streaming and handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(guard.stream)
-        if handler.request_streaming:
-            return grpc.stream_unary_rpc_method_handler(guard.unary)
-        if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(guard.stream)
-        return grpc.unary_unary_rpc_method_handler(guard.unary)
-
-
-class _Guard:
-    """One handler between raw bytes in and raw bytes out."""
-
-    def __init__(self, handler: "grpc.RpcMethodHandler[Any, Any]", method: str, log: Log) -> None:
-        behaviours: tuple[Any, ...] = (
-            handler.unary_unary, handler.unary_stream, handler.stream_unary, handler.stream_stream)
-        self._behaviour: Behaviour = next(b for b in behaviours if b is not None)
-        self._takes_stream = handler.request_streaming
-        self._decode = handler.request_deserializer or bytes
-        self._encode = handler.response_serializer or bytes
-        self._method = method
-        self._log = log
-
-    async def unary(self, request: Any, context: Context) -> bytes:
-        """One answer."""
-        try:
-            return self._encode(await self._behaviour(self._parsed(request), context))
-        except grpc.aio.AbortError:
-            raise
-        except Exception as error:
-            await self._abort(error, context)
-
-    async def stream(self, request: Any, context: Context) -> AsyncIterator[bytes]:
-        """Answers, one by one; the handler's generator is closed when the call ends."""
-        try:
-            async with aclosing(self._behaviour(self._parsed(request), context)) as answers:
-                async for answer in answers:
-                    yield self._encode(answer)
-        except grpc.aio.AbortError:
-            raise
-        except Exception as error:
-            await self._abort(error, context)
-
-    def _parsed(self, request: Any) -> Any:
-        return self._each(request) if self._takes_stream else self._one(request)
-
-    def _one(self, data: bytes) -> Any:
-        try:
-            return self._decode(data)
-        except DecodeError:
-            raise Refused(Refusal.MALFORMED, f"the request of {self._method} does not parse") from None
-
-    async def _each(self, parts: AsyncIterator[bytes]) -> AsyncIterator[Any]:
-        async for data in parts:
-            yield self._one(data)
-
-    async def _abort(self, error: Exception, context: Context) -> NoReturn:
-        if isinstance(error, Refused):
-            self._log.event("refused", method=self._method, refusal=error.refusal, message=error.message)
-            detail = to_detail(error).SerializeToString()
-            await context.abort(STATUS[error.refusal], error.message[:MAX_SENTENCE], ((DETAIL_KEY, detail),))
-        self._log.exception("internal_error", error, method=self._method)
-        await context.abort(grpc.StatusCode.INTERNAL, "")

@@ -1,6 +1,8 @@
-"""A listening role: one TLS port on one host, every handler behind the refusal interceptor."""
+"""A listening role: one TLS port on one host, every handler behind the guard."""
 
+import asyncio
 import errno
+import resource
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,22 +14,19 @@ from cotally.v1.refusals import Misconfigured
 
 from .address import Address, parse_address
 from .credentials import Credentials
+from .entrance import Entrance
+from .guard import Guard
+from .limits import MESSAGE_BYTES, PLAIN
 from .logs import Log
-from .refusals import RefusalInterceptor
 
-MESSAGE_BYTES: Final = 1024 * 1024
 CONCURRENT_CALLS: Final = 1000
-
-_OPTIONS: Final = (
-    ("grpc.so_reuseport", 0),  # else two coordinators share a port in silence
-    ("grpc.max_receive_message_length", MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MESSAGE_BYTES),
-    ("grpc.max_concurrent_streams", 100),  # per connection
-    ("grpc.keepalive_time_ms", 30_000),  # finds listeners that vanished
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),  # listeners may ping on a quiet stream
-    ("grpc.http2.max_ping_strikes", 0),
-)
+CALLS_PER_CONNECTION: Final = 100
+CONNECTIONS: Final = 2000
+LAST_WORDS_S: Final = 0.05  # for calls that the end of the server has cancelled
+SPARE_FILES: Final = 500  # beside connections: databases, logs
+HANDSHAKE_S: Final = 10
+IDLE_S: Final = 300
+HEADER_BYTES: Final = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +39,21 @@ class Serving:
     async def stop(self, grace: float = 1.0) -> None:
         """Take no new call, give open ones *grace* seconds, then cancel them."""
         await self.server.stop(grace)
+        await asyncio.sleep(LAST_WORDS_S)
 
 
 async def serve(
     address: str, credentials: Credentials, register: Callable[[grpc.aio.Server], None], log: Log,
+    entrance: Entrance,
 ) -> Serving:
-    """Start listening on exactly *address* (host:port). Misconfigured says why it cannot."""
+    """Start listening on exactly *address* (host:port); who may call says *entrance*.
+
+    Misconfigured says why it cannot listen.
+    """
     wanted = parse_address(address)
     _probe(wanted)
-    server = grpc.aio.server(interceptors=(RefusalInterceptor(log),), options=_OPTIONS,
+    _make_room(log)
+    server = grpc.aio.server(interceptors=(Guard(entrance, log),), options=_options(),
                              maximum_concurrent_rpcs=CONCURRENT_CALLS)
     register(server)
     try:
@@ -62,6 +67,37 @@ async def serve(
     bound = Address(wanted.host, port)
     log.event("listening", address=str(bound))
     return Serving(server, bound)
+
+
+def _options() -> list[tuple[str, int]]:
+    """What gRPC itself is to enforce, before a handler is asked."""
+    return [
+        *PLAIN,
+        ("grpc.so_reuseport", 0),  # else two coordinators share a port in silence
+        ("grpc.max_receive_message_length", MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MESSAGE_BYTES),
+        ("grpc.max_metadata_size", HEADER_BYTES),
+        ("grpc.absolute_max_metadata_size", HEADER_BYTES),
+        ("grpc.max_concurrent_streams", CALLS_PER_CONNECTION),
+        ("grpc.max_allowed_incoming_connections", CONNECTIONS),
+        ("grpc.server_handshake_timeout_ms", 1000 * HANDSHAKE_S),  # for who connects and says nothing
+        ("grpc.max_connection_idle_ms", 1000 * IDLE_S),  # without a call; who asks again dials again
+        ("grpc.keepalive_time_ms", 30_000),  # finds listeners that vanished
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),  # listeners may ping on a quiet stream
+        ("grpc.http2.max_ping_strikes", 2),
+    ]
+
+
+def _make_room(log: Log) -> None:
+    """Let this process open as many files as connections may come, databases aside."""
+    wanted = CONNECTIONS + SPARE_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    if most < wanted:
+        log.warning("few_open_files", count=most, total=wanted)
 
 
 def _probe(address: Address) -> None:
