@@ -1,9 +1,10 @@
 """How long an auditor takes for a long log: `python -m benchmarks.audit [--entries N] [--processes N]`.
 
 The log is synthetic and valid (tests/fixtures/long_log.py): three departments, rounds of four entries with
-all ledger links, one round in ten dead, a checkpoint with six cosignatures after every 10,000 entries. What
-is timed is the whole check of the file, from its path to every budget; the second row is the most memory
-that one process held, the file's pages included.
+all ledger links, one round in ten dead and then void by three signed statements, as many replays, a policy,
+grants and a list of revocations once in a thousand rounds, a checkpoint with six cosignatures after every
+10,000 entries. What is timed is the whole check of the file, from its path to every budget; the second row is
+the most memory that one process held, the file's pages included.
 """
 
 import argparse

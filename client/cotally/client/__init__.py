@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from cotally.v1.refusals import Misconfigured, Refusal, Refused
 
+    from .ask import Ask
     from .builder import (
         Col,
         Condition,
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
         weighted,
         year,
     )
-    from .connection import Ask, Connection, TableHandle, connect
+    from .connection import Connection, connect
     from .explain import Explanation
+    from .handle import TableHandle
     from .release import Release
     from .study import Study
 
@@ -114,8 +116,10 @@ _HOMES: Final = {
         "weighted",
         "year",
     ),
-    "cotally.client.connection": ("Ask", "Connection", "TableHandle", "connect"),
+    "cotally.client.ask": ("Ask",),
+    "cotally.client.connection": ("Connection", "connect"),
     "cotally.client.explain": ("Explanation",),
+    "cotally.client.handle": ("TableHandle",),
     "cotally.client.release": ("Release",),
     "cotally.client.study": ("Study",),
     "cotally.v1.refusals": ("Misconfigured", "Refusal", "Refused"),

@@ -23,8 +23,9 @@ _KINDS = {
 class Filter:
     """One privacy filter; amounts are pico-rho. `kind` is department, population, analyst or purpose.
 
-    `spent` is of rounds that ended, `reserved` of those under way. `budget` and `left` are None without a
-    limit. A purpose, known from the log alone, shares its analyst's budget and has none of its own.
+    `name` is the department, population or analyst; of a purpose's filter the analyst, or empty for all of
+    them. `spent` is of rounds that ended, `reserved` of those under way. `budget` and `left` are None without
+    a limit.
     """
 
     kind: str
@@ -43,6 +44,17 @@ class Filter:
                    None if status.unlimited else status.budget_pico_rho,
                    status.spent_pico_rho - status.reserved_pico_rho, delta, status.reserved_pico_rho,
                    status.purpose)
+
+    @property
+    def title(self) -> str:
+        """What people call it.
+
+        >>> Filter("purpose", "", "residents", None, 0, "1e-6", purpose="research").title
+        'purpose research of all analysts'
+        """
+        if self.kind != "purpose":
+            return f"{self.kind} {self.name}"
+        return f"purpose {self.purpose} of {self.name or 'all analysts'}"
 
     @property
     def cumulative(self) -> int:

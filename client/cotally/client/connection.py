@@ -12,9 +12,8 @@ from . import quiet  # isort: split
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Self
@@ -35,10 +34,11 @@ from cotally.v1.canonical import NotCanonical, digest, to_sign
 from cotally.v1.refusals import Refusal, Refused
 
 from . import profile as profiles
+from .ask import Ask, Watcher
 from .budget import Filter, frame
-from .builder import TableQuery
 from .channel import open_channel, refusals, to_refused
 from .frames import Joiner, join
+from .handle import TableHandle
 from .profile import Profile
 from .question.draft import Question
 from .verify.lineage import check_reached
@@ -47,19 +47,16 @@ if TYPE_CHECKING:  # pandas and sqlglot take half a second to load: only what ne
     import pandas as pd
 
     from .audit.verifier import Audited
-    from .explain import Explanation
     from .release import Release
     from .study import Study
 
-__all__ = ["Connection", "TableHandle", "connect", "quiet"]
+__all__ = ["Connection", "connect", "quiet"]
 
 VERSION = 1                 # of the protocol
 CALL_SECONDS = 20.0         # for everything but a round
 ROUND_SECONDS = 300.0
 QUESTION_SECONDS = 120      # how long a signed question stays valid
 RECONNECT_SECONDS = 30.0    # how long a broken line is dialled again in the middle of a round
-
-Watcher = Callable[[analyst_pb2.Progress], None]
 
 
 def connect(profile: str | Path | None = None) -> "Connection":
@@ -125,16 +122,16 @@ class Connection:
         from .schema import tables
         return tables(self.charter.catalog)
 
-    def table(self, name: str) -> "TableHandle":
+    def table(self, name: str) -> TableHandle:
         """One table, to look at or to ask about: `con.table("people").group_by("sex").agg(n=count())`."""
         return TableHandle(table=name, connection=self)
 
-    def sql(self, text: str, purpose: str | None = None) -> "Ask":
+    def sql(self, text: str, purpose: str | None = None) -> Ask:
         """The question that *text* asks; refused at once where it cannot be asked."""
         from .sql.parse import parse
         return self.ask(parse(text, self.charter.catalog), purpose)
 
-    def ask(self, question: Question, purpose: str | None = None) -> "Ask":
+    def ask(self, question: Question, purpose: str | None = None) -> Ask:
         """A question that was built already."""
         if purpose and question.purpose and purpose != question.purpose:
             raise Refused(Refusal.BAD_PRIVACY, f"the question says purpose {question.purpose!r}, and you "
@@ -147,13 +144,8 @@ class Connection:
         from .study import Study
         quoted = []
         for number, each in enumerate(questions, start=1):
-            ask = (
-                self.sql(each)
-                if isinstance(each, str)
-                else each.ask()
-                if isinstance(each, TableHandle)
-                else each
-            )
+            ask = self.sql(each) if isinstance(each, str) else each.ask() if isinstance(
+                each, TableHandle) else each
             text = each if isinstance(each, str) else f"question {number} on {ask.query.table}"
             quoted.append((text, ask.explain()))
         return Study.of(quoted)
@@ -265,63 +257,6 @@ class Connection:
         audited = self.audit()
         audited.check()
         return audited.head.size, audited.head.root.hex()
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A question that is ready: explain it for nothing, or run it for its price."""
-
-    connection: Connection = field(repr=False)
-    query: query_pb2.Query
-    purpose: str
-    only_price: bool = False  # it begins with EXPLAIN PRIVACY
-    replay: bool = True  # the stored release of an equal question will do
-
-    def explain(self) -> "Explanation":
-        """Price, expected errors and what the filters have left; spends nothing."""
-        from .explain import Explanation
-        quote = self.connection.quote(self.query, self.purpose)
-        return Explanation.of(quote, self.query, self.connection.charter)
-
-    def run(self, watch: Watcher | None = None) -> "Release":
-        """Spend the price and return the verified release; *watch* is called with each step."""
-        if self.only_price:
-            raise Refused(
-                Refusal.UNSUPPORTED,
-                "the question begins with EXPLAIN PRIVACY, so it spends nothing:"
-                " .explain() tells its price; leave these words out to run it",
-            )
-        return self.connection.run(self.query, self.purpose, watch, self.replay)
-
-
-@dataclass(frozen=True)
-class TableHandle(TableQuery):
-    """A table of a connection: `schema()`, or a question built step by step."""
-
-    connection: Connection | None = field(default=None, repr=False, compare=False)
-
-    def schema(self) -> "pd.DataFrame":
-        """One row per column: type, bounds, codes."""
-        from .schema import schema
-        return schema(self._line().charter.catalog, self.table)
-
-    def ask(self) -> Ask:
-        """The finished question, ready to explain or run."""
-        line = self._line()
-        return line.ask(self.question(line.charter.catalog))
-
-    def explain(self) -> "Explanation":
-        """Price and expected errors; spends nothing."""
-        return self.ask().explain()
-
-    def run(self, watch: Watcher | None = None) -> "Release":
-        """Spend the price and return the verified release."""
-        return self.ask().run(watch)
-
-    def _line(self) -> Connection:
-        if self.connection is None:
-            raise TypeError("this question belongs to no connection; start from con.table(...)")
-        return self.connection
 
 
 def _ignore(_: analyst_pb2.Progress) -> None:

@@ -119,7 +119,7 @@ class Explanation:
         return lines
 
     def _filters(self) -> list[str]:
-        limited = [(f"{f.kind} {f.name}", f.left) for f in self.filters if f.left is not None]
+        limited = [(f.title, f.left) for f in self.filters if f.left is not None]
         width = max((len(name) for name, _ in limited), default=0)
         lines = ["", "left after it"] if limited else []
         for name, left in limited:

@@ -19,6 +19,10 @@ _COLOURS: Final = ("#2a6f97", "#e07a1f", "#4c956c", "#9b5de5", "#bc4749", "#5775
 _INK: Final = "#30343b"
 _LONG: Final = 6    # characters from which labels of many groups are turned
 _HUES: Final = len(_COLOURS)
+_SCRIPTS: Final = (  # fonts that go on where the default has no glyph: codes may be Chinese
+    "Noto Sans CJK SC", "Noto Sans SC", "Noto Sans CJK JP", "Source Han Sans SC", "Source Han Sans CN",
+    "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback", "Microsoft YaHei", "SimHei",
+    "PingFang SC", "Hiragino Sans GB", "Arial Unicode MS")
 _LETTERS: Final = 11  # of the caption's size in an inch of figure
 _BARS: Final = frozenset({  # statistics that count something from 0 up; the others are points
     query_pb2.STATISTIC_KIND_COUNT_ROWS, query_pb2.STATISTIC_KIND_COUNT, query_pb2.STATISTIC_KIND_SUM,
@@ -41,6 +45,19 @@ def draw(release: "Release", ax: "Axes | None", statistic: str | None) -> "Axes"
     except ImportError:
         raise Misconfigured("plot() needs matplotlib: pip install cotally[plot]") from None
     at = _position(release, statistic)
+    with pyplot.rc_context({"font.family": _families(pyplot.rcParams["font.family"])}):
+        return _drawn(release, ax, at)
+
+
+def _families(own: list[str]) -> list[str]:
+    """The user's font families, then those of `_SCRIPTS` that this machine has."""
+    from matplotlib import font_manager
+    there = {font.name for font in font_manager.fontManager.ttflist}
+    return [*own, *(name for name in _SCRIPTS if name in there and name not in own)]
+
+
+def _drawn(release: "Release", ax: "Axes | None", at: int) -> "Axes":
+    from matplotlib import pyplot
     asked = release.query.statistics[at]
     labels, series = _numbers(release, at) if is_list(asked) else _groups(release, at)
     if ax is None:

@@ -35,7 +35,7 @@ class Planned:
             "question": self.text, "fits": self.fits, "population": self.explanation.plan.population,
             "rho": self.explanation.rho, "epsilon": self.explanation.privacy["epsilon"],
             "cumulative_rho": rho_text(self.spent), "expected_error": self.explanation.errors,
-            "lacking": [f"{f.kind} {f.name}" for f in self.lacking],
+            "lacking": [f.title for f in self.lacking],
         }
 
 
@@ -100,7 +100,7 @@ class Study:
                 f"{'✓' if each.fits else '✗'} {number:>3}  rho {float(each.explanation.rho):.4g}  {text}"
             )
             if not each.fits:
-                names = ", ".join(f"{f.kind} {f.name} (rho {float(rho_text(f.left or 0)):.4g} left)"
+                names = ", ".join(f"{f.title} (rho {float(rho_text(f.left or 0)):.4g} left)"
                                   for f in each.lacking)
                 lines.append(f"       will not fit: {names}")
         for population, rho in self.prices.items():

@@ -118,6 +118,21 @@ def test_a_chart_has_every_group(keys: tuple[str, ...], cells: int, bars: int, l
     pyplot.close("all")
 
 
+def test_a_chart_goes_on_with_a_font_that_has_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib").use("Agg")
+    from matplotlib import font_manager, pyplot, rcParams
+    before = list(rcParams["font.family"])
+    there = [font_manager.FontEntry(name=name) for name in ("SimHei", "Comic Sans MS")]
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [*font_manager.fontManager.ttflist, *there])
+    ax = Release.of(*Round(query=question(keys=("sex", "area")), cells=6).bundle()).plot()
+    legend = ax.get_legend()
+    assert legend is not None
+    for text in (*ax.get_xticklabels(), *legend.get_texts(), ax.title):
+        assert text.get_fontfamily() == [*before, "SimHei"]
+    assert rcParams["font.family"] == before
+    pyplot.close("all")
+
+
 def test_unstable_means_are_marked_and_unknown_statistics_refused() -> None:
     pytest.importorskip("matplotlib").use("Agg")
     from matplotlib import pyplot

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 
 from ..budget import Filter
-from .filters import POPULATION, Filters
+from .filters import ALL, Filters
 from .ledgers import Ledger
 
 
 def accounts(ledgers: Mapping[str, Ledger], filters: Filters, delta: str) -> tuple[Filter, ...]:
-    """Return every filter: departments by name, then populations, analysts and their purposes."""
+    """Return every filter: departments by name, then populations, analysts and purposes."""
     return (*_departments(ledgers.values(), delta), *_overall(filters, delta))
 
 
@@ -20,15 +20,15 @@ def _departments(ledgers: Iterable[Ledger], delta: str) -> Iterable[Filter]:
 
 
 def _overall(filters: Filters, delta: str) -> Iterable[Filter]:
-    """Those over all departments; a key is (population, analyst), or (population, analyst, purpose)."""
+    """Those over all departments, of one population after the other."""
+    under_way = filters.under_way()
     found = []
-    for key in {*filters.admitted, *filters.budgets}:
-        population, name = key[:2]
-        purpose = key[2] if len(key) > 2 else ""
-        kind = "purpose" if len(key) > 2 else "population" if name == POPULATION else "analyst"
-        budget = None if kind == "purpose" else filters.budgets.get((population, name))
-        reserved = filters.waiting.get(key, 0)
-        found.append(Filter(kind, name or population, population, budget,
+    for key in filters.known():
+        population, analyst, purpose = key
+        kind = "purpose" if purpose != ALL else "population" if analyst == ALL else "analyst"
+        name = population if kind == "population" else analyst
+        reserved = under_way.get(key, 0)
+        found.append(Filter(kind, name, population, filters.budget(key),
                             filters.admitted.get(key, 0) - reserved, delta, reserved, purpose))
     kinds = ("population", "analyst", "purpose")
     return sorted(found, key=lambda each: (kinds.index(each.kind), each.population, each.name, each.purpose))

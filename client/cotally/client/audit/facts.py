@@ -4,12 +4,16 @@ Named tuples, because there may be millions, and they travel several times faste
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from sys import intern
 from typing import Any, Final, NamedTuple
 
-from cotally.v1 import log_pb2, round_pb2
+from cotally.v1 import log_pb2, query_pb2, roster_pb2, round_pb2
 from cotally.v1.canonical import digest
 
-ROUND_BYTES: Final = 32
+from ..verify.signatures import Signatories
+from . import policies, revocations, voids
+
+HASH_BYTES: Final = 32
 
 
 class Began(NamedTuple):
@@ -52,13 +56,14 @@ class Froze(NamedTuple):
 
 
 class Transcribed(NamedTuple):
-    """A round was combined, at a price."""
+    """A round was combined, at a price; `granted` is what its departments' grants allow, 0 without limit."""
 
     round: bytes
     population: str
     pico_rho: int
     analyst: str
     purpose: str
+    granted: int
 
 
 class Released(NamedTuple):
@@ -73,11 +78,55 @@ class Died(NamedTuple):
     round: bytes
 
 
-Fact = Began | Succeeded | Announced | Froze | Transcribed | Released | Died
+class Voided(NamedTuple):
+    """All key holders gave their word that a round stays closed, unless `flaw` says what is wrong with it."""
+
+    round: bytes
+    flaw: str
 
 
-def fact_of(entry: log_pb2.LogEntry) -> Fact:
-    """Return what *entry* says; ValueError, with a sentence, for one without meaning."""
+class Replayed(NamedTuple):
+    """A stored release was given to another reader, at the price of its round; fields as in Transcribed.
+
+    `grants` are digests, one of each department in the release.
+    """
+
+    round: bytes
+    population: str
+    pico_rho: int
+    analyst: str
+    purpose: str
+    granted: int
+    grants: tuple[bytes, ...]
+
+
+class Renewed(NamedTuple):
+    """Budgets are others from here on, unless `flaw` says what is wrong with the policy."""
+
+    policy: roster_pb2.BudgetPolicy
+    flaw: str
+
+
+class Granted(NamedTuple):
+    """A department lets an analyst ask."""
+
+    leaf: log_pb2.GrantLeaf
+
+
+class Revoked(NamedTuple):
+    """Its issuer took something back, unless `flaw` says what is wrong with the list."""
+
+    body: query_pb2.Revocation
+    flaw: str
+
+
+Fact = (Began | Succeeded | Announced | Froze | Transcribed | Released | Died | Voided | Replayed | Renewed
+        | Granted | Revoked)
+_ROUNDLESS: Final = ("genesis", "succession", "policy", "grant", "revocation")
+
+
+def fact_of(entry: log_pb2.LogEntry, federation: str, members: Signatories) -> Fact:
+    """Return what *entry* says, its own signatures checked; ValueError, with a sentence, if it is nothing."""
     kind = entry.WhichOneof("leaf")
     if kind is None:
         raise ValueError("holds nothing that this program knows")
@@ -85,12 +134,12 @@ def fact_of(entry: log_pb2.LogEntry) -> Fact:
     read = _READ.get(kind)
     if read is None:
         raise ValueError(f"is a {kind} entry, which this program does not know")
-    if kind not in ("genesis", "succession") and len(leaf.round) != ROUND_BYTES:
+    if kind not in _ROUNDLESS and len(leaf.round) != HASH_BYTES:
         raise ValueError("names no round")
-    return read(leaf)
+    return read(leaf, federation, members)
 
 
-def _frozen(leaf: log_pb2.RosterLeaf) -> Froze:
+def _frozen(leaf: log_pb2.RosterLeaf, *_: object) -> Froze:
     nodes = [ledger.node for ledger in leaf.ledgers]
     if nodes != sorted(set(nodes)) or not nodes:
         raise ValueError("holds ledgers out of order, one twice, or none")
@@ -117,14 +166,29 @@ def _links(node: str, links: Sequence[round_pb2.LedgerEntry], round_: bytes) -> 
     return Links(node, first.length, first.previous, b"".join(hashes), steps, broken)
 
 
-_READ: Final[Mapping[str, Callable[[Any], Fact]]] = {
-    "genesis": Began,
-    "succession": Succeeded,
-    "announcement": lambda leaf: Announced(leaf.round),
-    "roster": _frozen,
-    "transcript": lambda leaf: Transcribed(
-        leaf.round, leaf.population, leaf.pico_rho, leaf.analyst, leaf.purpose),
-    "release": lambda leaf: Released(leaf.round),
-    "dead": lambda leaf: Died(leaf.round),
-}
+def _priced(leaf: log_pb2.TranscriptLeaf | log_pb2.ReplayLeaf) -> tuple[bytes, str, int, str, str, int]:
+    """The fields of a charge; texts that come again and again are kept once."""
+    return (leaf.round, intern(leaf.population), leaf.pico_rho, intern(leaf.analyst), intern(leaf.purpose),
+            leaf.granted_pico_rho)
 
+
+def _granted(leaf: log_pb2.GrantLeaf, *_: object) -> Granted:
+    if len(leaf.grant) != HASH_BYTES or not leaf.department:
+        raise ValueError("names no grant")
+    return Granted(leaf)
+
+
+_READ: Final[Mapping[str, Callable[[Any, str, Signatories], Fact]]] = {
+    "genesis": lambda leaf, *_: Began(leaf),
+    "succession": lambda leaf, *_: Succeeded(leaf),
+    "announcement": lambda leaf, *_: Announced(leaf.round),
+    "roster": _frozen,
+    "transcript": lambda leaf, *_: Transcribed(*_priced(leaf)),
+    "release": lambda leaf, *_: Released(leaf.round),
+    "dead": lambda leaf, *_: Died(leaf.round),
+    "void": lambda leaf, *by: Voided(leaf.round, voids.flaw(leaf, *by)),
+    "replay": lambda leaf, *_: Replayed(*_priced(leaf), tuple(leaf.grants)),
+    "policy": lambda leaf, *by: Renewed(leaf.policy, policies.flaw(leaf, *by)),
+    "grant": _granted,
+    "revocation": lambda leaf, *by: Revoked(leaf.revocation.body, revocations.flaw(leaf.revocation, *by)),
+}

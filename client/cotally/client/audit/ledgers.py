@@ -1,10 +1,15 @@
 """One department's ledger, as the frozen rosters in the log tell it, added up again.
 
-Links continue the logged chain or already are links of it. A budget entry sets what a population may
-spend; a reservation names a round for the first time and fits; a commit closes an open one. A void would
-give a price back, which takes statements of every key holder in the log: there are none, so it is refused.
+Links continue the logged chain or already are links of it. Entry by entry:
+
+- a budget sets what a population may spend: at first anything, and later no more than before, but for what
+  a policy in the log lets this department spend;
+- a reservation names a round for the first time, and fits; a commit closes an open one;
+- a void closes it too and gives its price back, once the log holds the round's void entry;
+- a burn spends without a round, beyond the budget too: what a restored ledger may have forgotten.
 """
 
+from collections.abc import Container, Mapping
 from typing import Final
 
 from cotally.v1 import round_pb2
@@ -14,6 +19,7 @@ from ..privacy import rho_text
 from .facts import Links
 
 _HASH: Final = 32
+_ROUNDLESS: Final = (round_pb2.LEDGER_KIND_BUDGET, round_pb2.LEDGER_KIND_BURN)
 
 
 class Ledger:
@@ -37,8 +43,11 @@ class Ledger:
         """Populations with a budget or a reservation, sorted."""
         return sorted({*self.budgets, *self.spent, *self.reserved})
 
-    def follow(self, links: Links) -> None:
-        """Fold in what is new in *links*, all or none; Refused, naming the department, if it cannot be."""
+    def follow(self, links: Links, void: Container[bytes], most: Mapping[str, int]) -> None:
+        """Fold in what is new in *links*, all or none; Refused, naming the department, if it cannot be.
+
+        *void* are the rounds that are void so far, *most* the largest budgets that policies gave it.
+        """
         if links.broken:
             raise self._refused(links.broken)
         known, first = self.length, links.first
@@ -50,18 +59,19 @@ class Ledger:
         for at in range(overlap):
             if self._hash(first + at) != links.hashes[_HASH * at:_HASH * (at + 1)]:
                 raise self._refused(f"has another entry {first + at} than before")
-        self._fold_all(links, overlap)
+        self._fold_all(links, overlap, void, most)
         self._hashes += links.hashes[_HASH * overlap:]
 
     def _hash(self, length: int) -> bytes:
         return bytes(self._hashes[_HASH * (length - 1):_HASH * length])
 
-    def _fold_all(self, links: Links, overlap: int) -> None:
+    def _fold_all(self, links: Links, overlap: int, void: Container[bytes], most: Mapping[str, int]) -> None:
         before = dict(self.budgets), dict(self.spent), dict(self.reserved)
         touched = {step[2]: self._open.get(step[2]) for step in links.steps[overlap:]}
         closed = {round_ for round_ in touched if round_ in self._closed}
         try:
             for step in links.steps[overlap:]:
+                self._check_allowed(*step, void, most)
                 self._fold(*step)
         except Refused:
             self.budgets, self.spent, self.reserved = before
@@ -73,24 +83,41 @@ class Ledger:
                     self._closed.discard(round_)
             raise
 
+    def _check_allowed(self, kind: int, population: str, round_: bytes, price: int,
+                       void: Container[bytes], most: Mapping[str, int]) -> None:
+        """Refuse what takes the log's leave and has none."""
+        if kind == round_pb2.LEDGER_KIND_VOID and round_ not in void:
+            raise self._refused(f"takes back the price of round {round_.hex()[:16]}, which is not void")
+        before = self.budgets.get(population)
+        if kind == round_pb2.LEDGER_KIND_BUDGET and before is not None and price > max(
+                before, most.get(population, 0)):
+            raise self._refused(f"raises its budget for {population!r} without a policy")
+
     def _fold(self, kind: int, population: str, round_: bytes, price: int) -> None:
-        if not population or (kind == round_pb2.LEDGER_KIND_BUDGET) != (not round_):
+        if not population or (kind in _ROUNDLESS) != (not round_):
             raise self._refused("has an entry without population, or that misnames its round")
         if kind == round_pb2.LEDGER_KIND_BUDGET:
             self.budgets[population] = price
         elif kind == round_pb2.LEDGER_KIND_RESERVE:
             self._reserve(population, round_, price)
         elif kind == round_pb2.LEDGER_KIND_COMMIT:
-            if self._open.get(round_) != (population, price):
-                raise self._refused("commits what it did not reserve")
-            del self._open[round_]
-            self._closed.add(round_)
-            self.reserved[population] -= price
+            self._close(population, round_, price, "commits")
             self.spent[population] = self.spent.get(population, 0) + price
         elif kind == round_pb2.LEDGER_KIND_VOID:
-            raise self._refused("takes a price back without the key holders' statements")
+            self._close(population, round_, price, "takes back")
+        elif kind == round_pb2.LEDGER_KIND_BURN:
+            if price <= 0:
+                raise self._refused("burns nothing")
+            self.spent[population] = self.spent.get(population, 0) + price
         else:
             raise self._refused("has an entry of no known kind")
+
+    def _close(self, population: str, round_: bytes, price: int, does: str) -> None:
+        if self._open.get(round_) != (population, price):
+            raise self._refused(f"{does} what it did not reserve")
+        del self._open[round_]
+        self._closed.add(round_)
+        self.reserved[population] -= price
 
     def _reserve(self, population: str, round_: bytes, price: int) -> None:
         if round_ in self._open or round_ in self._closed:

@@ -1,7 +1,8 @@
 """A page of an evidence file, checked by itself: form, hashes, signatures. Pages go to several processes.
 
 A page is 4,096 entries, less at the end, with the checkpoints among them. What a page alone cannot tell
-is left to the fold (`fold`): the root, and what entries mean together.
+is left to the fold (`fold`): the root, and what entries mean together. Names and keys of members are the
+charter's, since no succession changes them.
 """
 
 from collections.abc import Iterator
@@ -109,7 +110,7 @@ class Reader:
                     raise _misplaced(record, index)
                 at = record.after
                 if record.tag == ENTRY:
-                    leaf, fact = _entry(record)
+                    leaf, fact = self._entry(record)
                     frontier.add(leaf)
                     facts.append(fact)
                     index += 1
@@ -120,6 +121,20 @@ class Reader:
         except Refused as refused:
             fault = Fault(refused.refusal, refused.message)
         return Page(where.first, tuple(facts), frontier.peaks, tuple(marks), fault, ended)
+
+    def _entry(self, record: Record) -> tuple[bytes, Fact]:
+        """Return an entry's leaf hash and what it says."""
+        where = f"entry {record.number}"
+        try:
+            entry = log_pb2.LogEntry.FromString(record.payload)
+            leaf = entry_hash(entry)
+            if leaf != record.check or entry.SerializeToString(deterministic=True) != record.payload:
+                raise Refused(Refusal.MALFORMED, f"{where} was altered: it does not have its hash")
+            return leaf, fact_of(entry, self._roster.federation, self._members)
+        except (DecodeError, NotCanonical):
+            raise Refused(Refusal.MALFORMED, f"{where} was altered: it has no canonical form") from None
+        except ValueError as error:
+            raise Refused(Refusal.MALFORMED, f"{where} {error}") from None
 
     def _mark(self, record: Record, frontier: Frontier) -> Mark:
         where = f"the checkpoint after entry {record.number - 1}"
@@ -135,21 +150,6 @@ class Reader:
         if head.size != record.number:
             raise Refused(Refusal.EQUIVOCATION, f"{where} speaks of {head.size} entries, not {record.number}")
         return Mark(head, witnesses, frontier.peaks)
-
-
-def _entry(record: Record) -> tuple[bytes, Fact]:
-    """Return an entry's leaf hash and what it says."""
-    try:
-        entry = log_pb2.LogEntry.FromString(record.payload)
-        leaf = entry_hash(entry)
-        if leaf != record.check or entry.SerializeToString(deterministic=True) != record.payload:
-            raise Refused(Refusal.MALFORMED, f"entry {record.number} was altered: it does not have its hash")
-        return leaf, fact_of(entry)
-    except (DecodeError, NotCanonical):
-        raise Refused(
-            Refusal.MALFORMED, f"entry {record.number} was altered: it has no canonical form") from None
-    except ValueError as error:
-        raise Refused(Refusal.MALFORMED, f"entry {record.number} {error}") from None
 
 
 def _misplaced(record: Record, index: int) -> Refused:

@@ -5,7 +5,8 @@ hashes to the root, compares it with every checkpoint, and folds what the entrie
 with rounds and ledger entries, never with the bytes of the log.
 
 Which signatures: the coordinator's and a quorum of cosignatures of every checkpoint, every department's
-approval of every roster after the first, and those in the charter. Other entries carry none: the root
+approval of every roster after the first and of every budget policy, every key holder's statement in a void
+entry, and those in the charter. Other entries carry none: the root
 fixes them, and digests in them fix the signed messages that a release's bundle shows.
 """
 
@@ -29,7 +30,8 @@ from ..verify import announced
 from ..verify.checkpoint import Head
 from ..verify.merkle import Frontier, Peak
 from . import evidence
-from .fold import Finding, Fold
+from .findings import Finding
+from .fold import Fold
 from .page import Bounds, Page, Reader, bounds
 
 _AHEAD: Final = 4  # pages under way for each process
@@ -40,8 +42,9 @@ _WORTH_IT: Final = 3  # pages, below which starting processes takes longer
 class Audited:
     """What a log proves, and what it shows to be wrong.
 
-    `rounds` counts announced, released, dead and refused (by filters) rounds. `findings` are what an honest
-    federation does not do; there may be more of them than are kept, and `found` counts all.
+    `rounds` counts announced, released, dead, refused (by filters) and void rounds, and replays.
+    `findings` are what an honest federation does not do; there may be more of them than are kept, and
+    `found` counts all.
     """
 
     federation: str
@@ -115,8 +118,8 @@ def _verify(charter: roster_pb2.Charter, fingerprint: bytes, pages: Iterator[Pag
         raise Refused(Refusal.NOT_WITNESSED, f"no checkpoint covers entry {fold.size - 1}, the last")
     _check_pinned(charter, fingerprint, fold.successors)
     roster = charter.roster
-    return Audited(roster.federation, head, witnesses, checkpoints, fold.counts,
-                   fold.accounts(), tuple(fold.findings), fold.found)
+    return Audited(roster.federation, head, witnesses, checkpoints, fold.rounds.counts,
+                   fold.accounts(), tuple(fold.findings.kept), fold.findings.total)
 
 
 def _check_root(before: Frontier, peaks: Iterable[Peak], head: Head, matched: int) -> None:

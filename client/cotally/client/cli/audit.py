@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cotally.v1.commands import Group
-from cotally.v1.refusals import Refused
+from cotally.v1.refusals import Misconfigured, Refused
 
 from .accounts import print_accounts
+from .kept import told_of
 from .output import JSON, TABLE, add_output, add_profile, print_json, print_lines
 from .pins import add_roster, pin
 from .processors import processes
@@ -89,11 +90,12 @@ def _offline(args: argparse.Namespace) -> "Audited":
     fingerprint, views = pin(args), []
     for path in args.files:
         try:
-            views.append((path, verify_file(path, fingerprint, processes())))
-        except Refused as refused:
+            with told_of(path):
+                views.append((path, verify_file(path, fingerprint, processes())))
+        except (Refused, Misconfigured):
             if args.output == TABLE:
                 print_lines([f"{_CROSS} {path} is not verified"])
-            raise Refused(refused.refusal, f"{path}: {refused.message}") from refused
+            raise
     return check_same_log(views)
 
 

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Final
 from cotally.v1.refusals import Misconfigured
 
 from .accounts import print_accounts, print_after
+from .kept import told_of
 from .output import JSON, add_output, add_profile, print_json, print_lines
 from .pins import add_roster, pin
 from .processors import processes
 
 if TYPE_CHECKING:
+    from ..ask import Ask
     from ..budget import Filter
-    from ..connection import Ask, Connection
+    from ..connection import Connection
 
 _UNAFFORDABLE: Final = 5  # the exit status of a spent budget
 _FETCHED: Final = Path()  # what --log means without a file
@@ -43,16 +45,18 @@ class BudgetCommand:
             "Examples\n  cotally budget\n  cotally budget --query 'SELECT COUNT(*) ...'\n"
             "  cotally budget --queries study.sql    # can I afford my study?\n  cotally budget --log\n\n"
             "A question is answered only if every filter of its population can pay: each department's\n"
-            "own, the population's over all departments, and yours. rho adds up from question to\n"
-            "question; epsilon (at the federation's delta) is the same loss in other words and does not.\n"
-            "Nothing is spent here. --log also tells what each purpose has used of an analyst's budget.")
+            "own, the population's over all departments, yours, and the purpose's (over all analysts and\n"
+            "of each). rho adds up from question to question; epsilon (at the federation's delta) is the\n"
+            "same loss in other words and does not. Nothing is spent here.")
 
     def run(self, args: argparse.Namespace) -> int:
         """Print one line per filter, or what becomes of it."""
         if args.log is not None and args.log != _FETCHED:
             from ..audit.verifier import verify_file
-            audited = verify_file(args.log, pin(args), processes())
-            audited.check()
+            fingerprint = pin(args)
+            with told_of(args.log):
+                audited = verify_file(args.log, fingerprint, processes())
+                audited.check()
             return _show(audited.accounts, args.output)
         from .session import connected
         with connected(args.profile) as con:

@@ -93,7 +93,7 @@ def example(table: "Table") -> str:
     from cotally.v1 import catalog_pb2
     numeric = (catalog_pb2.COLUMN_TYPE_INTEGER, catalog_pb2.COLUMN_TYPE_FLOAT)
     key = next((c for c in table.columns if c.type == catalog_pb2.COLUMN_TYPE_CATEGORY), None)
-    amount = next((c for c in reversed(table.columns) if c.type in numeric), None)
+    amount = next((c for c in reversed(table.columns) if c.type in numeric and not c.weight), None)
     select = ["COUNT(*) AS n", *([f"AVG({_quoted(amount)}) AS mean"] if amount else [])]
     group = f" GROUP BY {_quoted(key)}" if key else ""
     shown = ", ".join([*([_quoted(key)] if key else []), *select])

@@ -15,7 +15,8 @@ from .errors import Interrupted, Usage
 from .output import CSV, JSON, TABLE, add_output, add_profile, print_json, print_lines
 
 if TYPE_CHECKING:
-    from ..connection import Ask, Connection
+    from ..ask import Ask
+    from ..connection import Connection
     from ..explain import Explanation
     from ..release import Release
 

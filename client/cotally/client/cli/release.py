@@ -8,6 +8,7 @@ from cotally.v1.commands import Group
 from cotally.v1.refusals import Misconfigured, Refused
 
 from .answer import print_release
+from .kept import told_of
 from .output import CSV, JSON, TABLE, add_output, add_profile, print_json, print_lines
 from .pins import add_roster, pin
 
@@ -88,14 +89,15 @@ class VerifyCommand:
     def run(self, args: argparse.Namespace) -> int:
         """Print every check; raise what failed."""
         from ..release import Release
+        fingerprint = pin(args)
         try:
-            release = Release.load(args.file, pin(args))
-        except Refused as refused:
+            with told_of(args.file):
+                release = Release.load(args.file, fingerprint)
+        except (Refused, Misconfigured) as refused:
             if args.output == TABLE:
                 print_lines([f"{_CROSS} {args.file} is not verified"])
-            told = Refused(refused.refusal, f"{args.file}: {refused.message}")
-            told.add_note("the file was altered, or belongs to another roster than the pinned one")
-            raise told from refused
+            refused.add_note("the file was altered, or belongs to another roster than the pinned one")
+            raise
         if args.output == JSON:
             print_json(release.to_dict() | {
                 "verified": True, "checks": [{"check": n, "found": text} for n, text in release.checks]})

@@ -94,16 +94,24 @@ def _check_layout(
     ends = [(block.offset, block.offset + block.cells) for block in plan.blocks]
     if ends[0][0] != 0 or any(before[1] != after[0] for before, after in pairwise(ends)):
         raise Refused(Refusal.PLAN_MISMATCH, "the plan's blocks do not lie one after the other")
-    distinct = {(Want.of(block), block.coarse, block.second.coarse) for block in plan.blocks}
+    distinct = {
+        (Want.of(block), block.coarse, _centre(block), block.second.coarse, _centre(block.second))
+        for block in plan.blocks}
     if len(distinct) != len(plan.blocks):
         raise Refused(Refusal.PLAN_MISMATCH, "the plan measures a block twice")
-    _check_forms(plan)
+    _check_forms(plan, query)
 
 
-def _check_forms(plan: round_pb2.Plan) -> None:
+def _centre(form: round_pb2.Block | round_pb2.Form) -> Fraction:
+    return rational(form.centre or "0", "centre")
+
+
+def _check_forms(plan: round_pb2.Plan, query: query_pb2.Query) -> None:
     """Refuse a statistic whose products are of other values than its sums."""
-    for reading in plan.readings:
+    for statistic, reading in zip(query.statistics, plan.readings, strict=True):
         blocks = [plan.blocks[position] for position in reading.blocks]
+        if statistic.weight:
+            _check_weighted(statistic, blocks[-1])
         forms = {block.column: (block.coarse, rational(block.centre, "centre")) for block in blocks
                  if block.kind == round_pb2.BLOCK_KIND_CENTRED_SUM}
         for block in blocks:
@@ -114,6 +122,15 @@ def _check_forms(plan: round_pb2.Plan) -> None:
             if forms.get(block.column, first) != first or forms.get(block.second.column, second) != second:
                 raise Refused(Refusal.PLAN_MISMATCH,
                               f"the plan centres {block.column!r} and its products differently")
+
+
+def _check_weighted(statistic: query_pb2.Statistic, block: round_pb2.Block) -> None:
+    """Refuse products whose weights, or the values of a weighted sum, are counted from elsewhere than 0."""
+    if block.kind != round_pb2.BLOCK_KIND_PRODUCT:
+        return
+    summed = statistic.kind == query_pb2.STATISTIC_KIND_SUM
+    if _centre(block.second) != 0 or (summed and _centre(block) != 0):
+        raise Refused(Refusal.PLAN_MISMATCH, f"the plan makes no weighted sum for {statistic.alias!r}")
 
 
 def _check_honest(plan: round_pb2.Plan, table: catalog_pb2.Table, policy: roster_pb2.Policy) -> None:

@@ -38,7 +38,8 @@ def names(message: str, *indices: int) -> bool:
 def test_an_honest_log_is_accepted() -> None:
     audited = verified(evidence_file(SIZE, EVERY))
     assert (audited.head.size, audited.checkpoints, audited.findings) == (SIZE, 5, ())
-    assert audited.rounds == {"announced": 11, "released": 9, "dead": 1, "refused": 0}
+    assert audited.rounds == {"announced": 11, "released": 9, "dead": 1, "refused": 0, "void": 0,
+                              "replayed": 0}
 
 
 def places(record: Record) -> list[int]:

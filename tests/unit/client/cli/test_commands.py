@@ -49,6 +49,13 @@ def test_describe_shows_bounds_codes_unit_and_an_example(run: Run, straw: Any) -
         straw.charter.catalog.tables[0].unit_column = "pid"
 
 
+def test_the_example_has_no_mean_of_weights(straw: Any) -> None:
+    table = catalog_pb2.Table()
+    table.CopyFrom(straw.catalog.tables[0])
+    table.columns.add(name="w", type=catalog_pb2.COLUMN_TYPE_FLOAT, weight=True)
+    assert example(table) == example(straw.catalog.tables[0])
+
+
 def test_the_example_is_a_question_that_can_be_asked(straw: Any) -> None:
     assert parse(example(straw.catalog.tables[0]), straw.catalog).query.keys == ["sex"]
     odd = catalog_pb2.Table(name="Größe", columns=[
@@ -85,6 +92,19 @@ def test_budget_tells_what_is_reserved_and_cumulative(run: Run, straw: Any) -> N
     assert "reserved" in run("budget", "-o", "table")[1]
 
 
+def test_budget_shows_purposes(run: Run, straw: Any) -> None:
+    statuses = [analyst_pb2.FilterStatus(
+        kind=analyst_pb2.FILTER_KIND_PURPOSE, name=name, population="residents", purpose="research",
+        spent_pico_rho=10**10, **limit) for name, limit in (
+            ("", {"unlimited": True}), ("ann", {"budget_pico_rho": 3 * 10**10}))]
+    straw.filters = lambda: [Filter.of(status, "0.000001") for status in statuses]
+    everybody, ann = objects(run("budget")[1])
+    assert (everybody["name"], everybody["purpose"], everybody["budget_rho"]) == ("", "research", None)
+    assert (ann["name"], ann["purpose"], ann["left_rho"]) == ("ann", "research", "0.02")
+    out = run("budget", "-o", "table")[1]
+    assert "all analysts: research" in out and "ann: research" in out and "0.02" in out
+
+
 def test_budget_tells_what_a_question_would_do(run: Run, straw: Any) -> None:
     status, out, _ = run("budget", "--query", SQL)
     (told,) = objects(out)
@@ -102,6 +122,7 @@ def test_budget_is_added_up_from_the_log(run: Run, straw: Any, tmp_path: Path) -
     told = objects(out)
     assert status == 0 and [each["filter"] for each in told].count("department") == 3
     assert told[-1]["filter"] == "purpose" and told[-1]["budget_rho"] is None
+    assert told[-2]["purpose"] == "research" and told[-2]["left_rho"] == "99999.999995"
     path = tmp_path / "log.audit"
     path.write_bytes(straw.log)
     assert objects(run("budget", "--log", path, "--roster", long_log(1).pin.hex())[1]) == told

@@ -29,6 +29,7 @@ QUESTIONS = [
     " BOUNDS(income, 0, 40000)",
     "SELECT AVG(cost), COVAR(cost, people.age), INCIDENCES(pid), HISTOGRAM(cost, 8)"
     " FROM visits JOIN people USING (pid) GROUP BY ward, YEAR(born)",
+    "SELECT WEIGHTED(SUM(income), w), WEIGHTED(AVG(income), w), REGR(income, age, w) FROM people",
     "SUGGEST BOUNDS FOR income",
 ]
 
@@ -149,6 +150,30 @@ def test_a_bent_plan_is_refused(text: str, bend: Bend, culprit: str) -> None:
     plan, query, table = planned(text)
     bend(plan)
     with pytest.raises(Refused, match=culprit):
+        check_plan(plan, query, table, POLICY, BITS)
+
+
+@pytest.mark.parametrize(("text", "factor"), [
+    ("SELECT WEIGHTED(SUM(income), w) FROM people", "income"),
+    ("SELECT WEIGHTED(SUM(income), w) FROM people", "w"),
+    ("SELECT WEIGHTED(AVG(income), w) FROM people", "w"),
+])
+def test_a_weighted_sum_whose_factor_is_moved_off_zero_is_refused(text: str, factor: str) -> None:
+    """A centre that fits the shift is in the catalog's units, but the sum of such products is another one."""
+    plan, query, table = planned(text)
+    block = plan.blocks[-1]
+    form = block.second if block.second.column == factor else block
+    step = Fraction(block.step)
+    if factor == "w":
+        other = next(column for column in table.columns if column.name == block.column)
+        step /= Fraction(other.resolution or 1) * block.coarse / block.factor
+    else:
+        other = next(column for column in table.columns if column.name == block.second.column)
+        step /= Fraction(other.resolution or 1) * block.second.coarse / block.second.factor
+    form.shift -= 3
+    form.centre = str(Fraction(form.centre or 0) + 3 * step)
+    block.l1, block.l2_squared = "1000000000000000000", "1000000000000000000000000000000"
+    with pytest.raises(Refused, match="weighted sum"):
         check_plan(plan, query, table, POLICY, BITS)
 
 
