@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlglot import Token, exp
 from sqlglot.errors import ParseError
 from sqlglot.parser import Parser
+from sqlglot.tokens import Tokenizer
 
 from cotally.v1.refusals import Refusal, Refused
 
@@ -40,6 +41,9 @@ def _broken(source: Source, tokens: Sequence[Token], error: ParseError) -> Refus
     line, column = place.get("line"), place.get("col")
     culprit = next((t for t in tokens if t.line == line and t.col == column), tokens[-1])
     near = f"near {echo(source.raw(culprit))}"
+    if culprit.token_type in Tokenizer.KEYWORDS.values() and culprit.text.isidentifier() \
+            and culprit.text.upper() not in FORM:
+        near += f' (a column of that name is "{echo(culprit.text)}")'
     return Refused(
         Refusal.MALFORMED,
         f"the question cannot be read {near}: the form is {FORM}{source.at(culprit.start)}",

@@ -22,7 +22,8 @@ from .harvest_sources import relations
 from .relation import MAX_CODES, Relation, Seen, nameable
 
 _UNITS: Final = ("pid", "person_id", "personid", "patient_id", "patientid", "subject_id", "id", "uid",
-                 "身份证号")
+                 "身份证号", "身份证号码", "公民身份号码", "身份证", "证件号码", "人员编号", "个人编号",
+                 "编号")
 
 Ask = Callable[[str, Sequence[str], str], str]
 
@@ -145,8 +146,10 @@ def candidate(relation: Relation) -> str:
     if named:
         return min(named, key=lambda name: _UNITS.index(name.casefold()))
     texts = [c for c in columns if c.type in ("category", "integer") and not c.nullable]
-    best = max(texts, key=lambda c: c.distinct, default=None)
-    return best.name if best is not None and 2 * best.distinct > relation.rows else "row"
+    most = max((c.distinct for c in texts), default=0)
+    if 2 * most <= relation.rows:
+        return "row"
+    return next(c.name for c in texts if 10 * c.distinct >= 9 * most)  # engines count about; ids stand first
 
 
 def fragment(chosen: Sequence[Relation], answers: Answers) -> str:
@@ -194,6 +197,8 @@ def _column(column: Seen, confirmed: bool) -> list[str]:
             return [f"{head} }},  # decide: lower = , upper = , resolution = ; {bounds}"]
         case "date":
             return [f'{head} }},  # decide: lower = "YYYY-MM-DD", upper = ; {bounds}']
+        case _ if not column.distinct:
+            return [f"{head} }},  # decide: its type, since it has no values here; or remove the column"]
         case _ if not set(column.codes) - {OTHER}:
             return [f"{head} }},  # decide: codes = [...], or remove the column: it has many values"]
     listed = [code for code in column.codes if code != OTHER]  # that is what the cell for the rest is called

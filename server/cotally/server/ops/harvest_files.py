@@ -83,11 +83,18 @@ def _of_file(file: Path, base: Path, taken: Sequence[str]) -> Relation:
 
 def _tidied(file: Path, target: Path) -> list[str]:
     """Rewrite *file* as a node does, all its columns; return the header, or say what is wrong with it."""
-    from cotally.server.engines.duckdb.tidy import header, tidy
+    from cotally.server.engines.duckdb.tidy import tidy
+    names = checked_header(file)
+    tidy(file, target, names)
+    return names
+
+
+def checked_header(file: Path) -> list[str]:
+    """The columns that a CSV file names; Misconfigured says why a node cannot read it as it is spelled."""
+    from cotally.server.engines.duckdb.tidy import header
     _check_encoding(file)
     names = header(file)
     _check_header(file, names)
-    tidy(file, target, names)
     return names
 
 

@@ -1,5 +1,7 @@
 """Whether a table that a department holds can be read as the catalog has it, and what is odd about it."""
 
+import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from cotally.server.settings.config import NodeConfig
 from cotally.v1.refusals import Misconfigured
 
 from .findings import UNREACHABLE, Finding, edit, fail, ok, quoted, warn
+from .harvest_files import checked_header
 
 
 def findings(table: Table, source: Source, settings: NodeConfig) -> Iterator[Finding]:
@@ -26,7 +29,8 @@ def findings(table: Table, source: Source, settings: NodeConfig) -> Iterator[Fin
             yield fail(check, str(reason), _dial(source), UNREACHABLE)
             return
         except Misconfigured as reason:
-            yield fail(check, reason.message, _mend(reason.message, table, source, path))
+            said = _misspelt(source) or reason.message
+            yield fail(check, said, _mend(said, table, source, path))
             return
     yield ok(check, f"vintage {table.vintage}, {report.rows} records of {source}")
     unit = f"no {table.unit} and leave"
@@ -35,13 +39,33 @@ def findings(table: Table, source: Source, settings: NodeConfig) -> Iterator[Fin
             yield fail(check, f"{note}: is {table.unit} the unit column?", _look(source, path))
         else:
             yield warn(check, note, _look(source, path))
+    if "iconv" in (said := _misspelt(source)):  # a header that it could read is well enough
+        yield warn(check, said, _mend(said, table, source, path))
     if isinstance(source, File) and source.path.exists() and source.path.stat().st_mode & stat.S_IROTH:
         yield warn(check, f"every user of this machine can read {source.path}",
                    f"chmod o-r {quoted(source.path)}")
 
 
+def _misspelt(source: Source) -> str:
+    """What is wrong with a CSV file's encoding, separator or first line, if anything is."""
+    if not isinstance(source, File) or source.path.suffix.lower() != ".csv":
+        return ""
+    try:
+        checked_header(source.path)
+    except Misconfigured as reason:
+        return reason.message
+    except OSError:
+        pass  # said already, or gone since its vintage was taken
+    return ""
+
+
 def _state(state: Path, table: Table, source: Source, scratch: Path) -> Path:
-    """Where a vintage of a file was made already, or a folder that is thrown away."""
+    """Where a vintage of a file was made already, or a folder that is thrown away.
+
+    With what the node wrote down of a database's copy, so that a changed one is told from it.
+    """
+    if isinstance(source, PostgresTable) and os.access(state / "postgres", os.R_OK | os.X_OK):
+        shutil.copytree(state / "postgres", scratch / "postgres")
     if not isinstance(source, File):
         return scratch
     from cotally.server.engines.duckdb import snapshot
@@ -80,8 +104,10 @@ def _mend(reason: str, table: Table, source: Source, path: Path) -> str:
     if isinstance(source, File):
         if not source.path.exists():
             return f"ls -l {quoted(source.path.parent)}; {edit(path)}"
+        if "iconv " in reason:
+            return f"{reason[reason.index('iconv '):]} {quoted(source.path)}"
         if "Permission denied" in reason:
             return f"sudo chown $(id -un) {quoted(source.path)}"
-        if "lacks column" in reason or "names column" in reason or "is empty" in reason:
+        if any(word in reason for word in ("header", "first line", "is empty", "separated by", "same name")):
             return f"head -1 {quoted(source.path)}"
     return edit(path)

@@ -25,9 +25,12 @@ COORDINATE_MICROSECONDS: Final = {  # of the engine's groups, of noise, of packi
     Pace.PORTABLE: 20,  # OpenDP draws about 75,000 values a second
     Pace.KERNEL: 15,
 }
+LITERAL_MICROSECONDS: Final = 150  # a value that WHERE compares with: bound, parsed and planned for
 
 
-def answering_time(max_people: int, coordinates: int, ciphertexts: int, rules: Rules) -> int:
+def answering_time(
+    max_people: int, coordinates: int, ciphertexts: int, rules: Rules, literals: int = 0
+) -> int:
     """D in milliseconds: a multiple of the tick, at least one, at most half of a round where that is one.
 
     Refuses UNSUPPORTED what would keep a node busy for a whole round even if it held no records: it
@@ -48,5 +51,6 @@ def answering_time(max_people: int, coordinates: int, ciphertexts: int, rules: R
             f"{asked // 10**6} s; the federation's rounds have {rules.round_ms // 1000} s",
         )
     microseconds = 1000 * rules.answer_base_ms + PERSON_MICROSECONDS * max_people + asked
+    microseconds += LITERAL_MICROSECONDS * literals
     ticks = -(-microseconds // (1000 * rules.tick_ms))
     return rules.tick_ms * max(min(ticks, rules.round_ms // 2 // rules.tick_ms), 1)

@@ -11,7 +11,17 @@ from ..dp import gaussian, laplace, mechanism
 from ..dp.rounding import short_decimal_up
 from ..model.catalog import Table
 from ..model.plan import PICO, Block, Plan, Rules
-from ..model.query import Mechanism, Query, Target
+from ..model.query import (
+    All,
+    Any,
+    Comparison,
+    Mechanism,
+    Membership,
+    Not,
+    Predicate,
+    Query,
+    Target,
+)
 from ..statistics.encoding import Encoding
 from .answering_time import answering_time
 from .check import check
@@ -56,11 +66,26 @@ def _price(query: Query, table: Table, rules: Rules, layout: Layout) -> Plan:
         epsilon=_pure_epsilon(query, blocks) if kind is Mechanism.LAPLACE else None,
         packing=packing,
         answer_ms=answering_time(
-            table.max_people * layout.passes, layout.coordinates, packing.ciphertexts, rules),
+            table.max_people * layout.passes, layout.coordinates, packing.ciphertexts, rules,
+            literals=_literals(query.where) * layout.passes),
         population=table.population,
         minimum=table.min_departments,
         readings=layout.readings,
     )
+
+
+def _literals(predicate: Predicate | None) -> int:
+    """With how many values *predicate* compares, listed ones included."""
+    match predicate:
+        case Comparison():
+            return 1
+        case Membership(_, literals):
+            return len(literals)
+        case Not(operand):
+            return _literals(operand)
+        case All(operands) | Any(operands):
+            return sum(map(_literals, operands))
+    return 0
 
 
 def _blocks(layout: Layout, kind: Mechanism, rhos: tuple[Fraction, ...]) -> Iterator[Block]:

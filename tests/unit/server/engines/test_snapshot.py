@@ -321,6 +321,11 @@ def test_parquet_values_are_taken_at_their_value(
     assert parquet_cells(tmp_path, column, values) == expected
 
 
+def test_minus_zero_in_parquet_is_zero(tmp_path: Path) -> None:
+    found = parquet_cells(tmp_path, INCOME, ["'-0.0'::FLOAT", "'-0.0'::DOUBLE", "0.0::DOUBLE"])
+    assert [str(x) for x in found] == ["0.0"] * 3
+
+
 def test_zoned_timestamps_are_dated_in_utc(tmp_path: Path) -> None:
     zoned = "to_timestamp(1704240000)"  # 2024-01-03 00:00 UTC
     assert parquet_cells(tmp_path, DAY, [zoned]) == [date(2024, 1, 3)]

@@ -234,6 +234,12 @@ def test_whom_bounds_change_is_counted_by_person() -> None:
     assert vector(records, *statistics, k=2) == [3, 1, 1, 0]
 
 
+def test_whose_rows_are_all_beyond_the_bounds_counts_once() -> None:
+    records = [person("1", age="-1"), person("1", age="-2"), person("1", age="101"), person("1", age="102")]
+    statistics = (Statistic("a", K.CLIPPED_LOW, "age"), Statistic("b", K.CLIPPED_HIGH, "age"), OF_PERSONS[3])
+    assert vector(records, *statistics) == [1, 1, 1, 1]
+
+
 def test_all_passes_keep_the_same_groups_of_a_person() -> None:
     statistics = (STATISTICS[0], Statistic("h", K.HISTOGRAM, "age", bins=1))
     records = [person(f"p{i}", city=c, age="3") for i in range(30) for c in ("北京", "é", "o'c")]

@@ -43,6 +43,27 @@ def test_types_and_the_unit_are_proposed_and_bounds_are_not(
     assert "must be public knowledge" in text
 
 
+@pytest.mark.parametrize(("header", "unit"), [
+    ("编号,收入,性别", "编号"), ("居民,收入,性别", "居民"), ("身份证,收入,性别", "身份证")])
+def test_an_income_is_not_taken_for_the_person(
+    header: str, unit: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both have as many values as there are rows, to the accuracy with which an engine counts them."""
+    rows = "".join(f"p{i},{i * 10},{'男女'[i % 2]}\n" for i in range(200))
+    (tmp_path / "t.csv").write_text(f"{header}\n{rows}", "utf-8")
+    (table,) = tomllib.loads(proposed(capsys, str(tmp_path / "t.csv")))["tables"]
+    assert table["unit"] == unit
+
+
+@pytest.mark.parametrize("rows", ["", "p0,\np1,\n"])
+def test_a_column_without_values_is_not_said_to_have_many(
+    rows: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "t.csv").write_text("pid,ward\n" + rows, "utf-8")
+    text = proposed(capsys, str(tmp_path / "t.csv"))
+    assert "decide: its type, since it has no values here" in text and "many values" not in text
+
+
 def test_codes_that_nobody_confirmed_stay_comments(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     left = tomllib.loads(proposed(capsys, str(folder), "--codes", "leave"))["tables"][0]["columns"]
     confirmed = tomllib.loads(proposed(capsys, str(folder), "--codes", "confirm"))["tables"][0]["columns"]

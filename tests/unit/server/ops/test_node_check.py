@@ -10,6 +10,8 @@ import psycopg
 import pytest
 
 from cotally.client.cli.main import main
+from cotally.server.engines.postgres import session, snapshot
+from cotally.server.engines.postgres.engine import Postgres
 from cotally.server.engines.source import File, PostgresTable, Source
 from cotally.server.ops import held
 from cotally.server.ops.findings import Finding, Verdict
@@ -65,6 +67,21 @@ def test_a_file_that_is_not_there_is_named_with_what_mends_it(site: Site) -> Non
     assert finding.fix.startswith("ls -l ")
 
 
+@pytest.mark.parametrize(("data", "verdict", "said", "fix"), [
+    ("pid;age;city\n1;7;é\n".encode(), Verdict.FAIL, "separated by ';'", "head -1 "),
+    ("pid,age,city\n1,7,é\n".encode("utf-16"), Verdict.FAIL, "it is UTF-16", "iconv -f UTF-16 -t UTF-8 "),
+    ("pid,age,城市\n1,7,北京\n".encode("gbk"), Verdict.FAIL, "first line is not UTF-8", "iconv -f GB18030 "),
+    ("pid,age,city\n1,7,北京\n".encode("gbk"), Verdict.WARN, "if it is GBK", "iconv -f GB18030 -t UTF-8 "),
+])
+def test_a_file_in_another_spelling_is_named_as_what_it_is(
+    site: Site, data: bytes, verdict: Verdict, said: str, fix: str
+) -> None:
+    source = site.folder / "people.csv"
+    source.write_bytes(data)
+    (finding,) = [each for each in site.findings(File(source)) if said in each.detail]
+    assert finding.verdict is verdict and finding.fix.startswith(fix) and "people.csv" in finding.fix
+
+
 def test_a_database_without_the_vintage_names_the_command(
     site: Site, server: Server, admin: "psycopg.Connection[tuple[object, ...]]"
 ) -> None:
@@ -117,6 +134,24 @@ data = {{ people = "{address}" }}
     assert main(["node", "snapshot", str(spec), "--apply", server.url("admin")]) == 0
     assert main(["node", "snapshot", str(spec), "--apply", server.url("admin")]) == 3
     assert "a vintage never changes" in capsys.readouterr().err
-    first, *rest = site.findings(PostgresTable(server.url("reader"), "checked", "people"))
+    source = PostgresTable(server.url("reader"), "checked", "people")
+    first, *rest = site.findings(source)
     assert first.verdict is Verdict.OK and "3 records" in first.detail
     assert any("1 records repeat a pid" in f.detail for f in rest)
+
+
+def test_a_copy_that_somebody_edited_since_the_node_found_it_is_named(
+    server: Server, admin: "psycopg.Connection[tuple[object, ...]]", site: Site
+) -> None:
+    source = PostgresTable(server.url("reader"), "checked", "people")
+    with session.connect(server.url("reader")) as reader:
+        statements = snapshot.script(reader, HELD, source, "reader")
+    for statement in statements:
+        admin.execute(statement.encode())
+    Postgres(site.folder / "state").snapshot(HELD, source)  # as a node that has run
+    before = sorted(site.folder.rglob("*"))
+    assert site.findings(source)[0].verdict is Verdict.OK
+    admin.execute(f'UPDATE cotally."{snapshot.name_of(HELD, source)}" SET c0 = 70 WHERE c0 = 7'.encode())
+    (finding,) = site.findings(source)
+    assert finding.verdict is Verdict.FAIL and "holds other records" in finding.detail
+    assert sorted(site.folder.rglob("*")) == before

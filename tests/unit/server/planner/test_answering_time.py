@@ -8,8 +8,21 @@ import pytest
 from cotally.server.model.encryption import Encryption
 from cotally.server.model.pace import Pace
 from cotally.server.model.plan import Rules
+from cotally.server.model.query import (
+    All,
+    Any,
+    Comparison,
+    Membership,
+    Not,
+    NullTest,
+    Operator,
+    Statistic,
+    StatisticKind,
+)
 from cotally.server.planner.answering_time import answering_time
+from cotally.server.planner.plan import make_plan
 from cotally.v1.refusals import Refusal, Refused
+from tests.unit.server.planner.examples import PEOPLE, N, ask
 
 RULES = Rules(colluding=1, delta=Fraction(1, 10**6), tick_ms=50, round_ms=20_000, modulus_bits=3072)
 
@@ -41,6 +54,18 @@ def test_slower_modes_of_encryption_get_more_time() -> None:
     short, djn, textbook = (answering_time(1, 1, 100, replace(RULES, encryption=mode))
                             for mode in (Encryption.SHORT, Encryption.DJN, Encryption.TEXTBOOK))
     assert short < djn < textbook
+
+
+def test_listed_values_get_time_in_every_pass() -> None:
+    """5,000 values took nodes that share two cores a second; they had half of one, and paid for nothing."""
+    listed = Membership("age", tuple(range(5000)))
+    nested = Any((NullTest("income"), Not(All((Comparison("age", Operator.GE, 3), listed)))))
+    plain, once, within = (
+        make_plan(ask(where=each), PEOPLE, RULES).answer_ms for each in (None, listed, nested))
+    assert once - plain == 750 and within - once in (0, RULES.tick_ms)
+    leaved = (N, Statistic("m", StatisticKind.QUANTILE, "age", quantile=Fraction(1, 2)))
+    plain, twice = (make_plan(ask(*leaved, where=each), PEOPLE, RULES).answer_ms for each in (None, listed))
+    assert twice - plain == 1500
 
 
 @pytest.mark.parametrize("base_ms, expected", [(390, 450), (100, 150), (1, 50), (60_000, 10_000)])
