@@ -13,6 +13,7 @@ from cotally.server.audit.follower_store import SCHEMA as FOLLOWER_SCHEMA
 from cotally.server.audit.follower_store import FollowerStore
 from cotally.server.audit.log import SCHEMA as LOG_SCHEMA
 from cotally.server.audit.log import AuditLog
+from cotally.server.audit.stages import grant_leaf
 from cotally.server.coordinator.session import Round
 from cotally.server.crypto import plaintext_proof
 from cotally.server.crypto.packing import pack
@@ -22,6 +23,9 @@ from cotally.server.keyholder.decryptions import Decryptions
 from cotally.server.keyholder.session import KeyHolderSession
 from cotally.server.ledger.ledger import SCHEMA as LEDGER_SCHEMA
 from cotally.server.ledger.ledger import Ledger
+from cotally.server.node.lists import SCHEMA as LISTS_SCHEMA
+from cotally.server.node.lists import Lists
+from cotally.server.node.permissions import Permissions
 from cotally.server.node.rounds import SCHEMA as ROUNDS_SCHEMA
 from cotally.server.node.rounds import Rounds, Sealed
 from cotally.server.node.session import NodeSession
@@ -137,12 +141,14 @@ class Lab:
     def department(self, name: str, state: str = "") -> Department:
         """A node session over the state folder *state* (default: its own)."""
         folder = self.folder / (state or name)
-        database = open_database(folder / "ledger.db", LEDGER_SCHEMA, ROUNDS_SCHEMA)
+        database = open_database(folder / "ledger.db", LEDGER_SCHEMA, ROUNDS_SCHEMA, LISTS_SCHEMA)
         ledger = Ledger(database, name)
         ledger.set_budget("residents", BUDGET)
         followers = FollowerStore(open_database(folder / "log.db", FOLLOWER_SCHEMA))
+        follower = followers.load(self.charter)
+        permissions = Permissions(self.federation, name, follower, Lists(database), [self.grant(name, "ada")])
         session = NodeSession(self.federation, name, self.keys[name], Rounds(database), ledger,
-                              followers.load(self.charter), [self.grant(name, "ada")], 3)
+                              follower, permissions, 3)
         return Department(session, ledger, followers, [], self.keys[name])
 
     def grant(self, department: str, analyst: str) -> query_pb2.SignedGrant:
@@ -205,6 +211,11 @@ class Lab:
         """Append to the log."""
         return self.audit.append(entry)
 
+    def show_grants(self, round_: Round) -> None:
+        """Log the public fields of the grants in a frozen round, as often as it likes."""
+        for commitment in round_.commitments.values():
+            self.log(log_pb2.LogEntry(grant=grant_leaf(commitment.body.grant.body)))
+
     def checkpoint(self, size: int | None = None) -> log_pb2.Checkpoint:
         """The coordinator's signature under its log."""
         size = self.audit.size if size is None else size
@@ -239,6 +250,7 @@ class Lab:
 
     def evidence(self, round_: Round) -> work_pb2.Evidence:
         """Log the transcript, have it witnessed, and gather what key holders check."""
+        self.show_grants(round_)
         index = self.log(log_pb2.LogEntry(transcript=round_.combine()))
         return work_pb2.Evidence(
             announcement=round_.announcement, frozen=round_.frozen, index=index, checkpoint=self.witness(),

@@ -100,11 +100,11 @@ class Line:
     commitments: list[round_pb2.Commitment] = field(default_factory=list)
     declined: list[work_pb2.DeclineRequest] = field(default_factory=list)
 
-    async def Commit(self, request: work_pb2.CommitRequest) -> None:  # noqa: N802
+    async def commit(self, commitment: round_pb2.Commitment) -> None:
         """Step 6."""
-        self.commitments.append(request.commitment)
+        self.commitments.append(commitment)
 
-    async def Decline(self, request: work_pb2.DeclineRequest) -> None:  # noqa: N802
+    async def decline(self, request: work_pb2.DeclineRequest) -> None:
         """A refusal."""
         self.declined.append(request)
 
@@ -197,7 +197,7 @@ class Site:
         node: Any = NodeService.__new__(NodeService)
         node._session, node._measuring = self.lab.nodes[US].session, measured
         node._tables, node._log = frozenset(self.files), self._log
-        desk = Desk(line.Decline, list, "nowhere:1", self._log)
+        desk = Desk(line.decline, list, "nowhere:1", self._log)
         desk.start(b"round", lambda: node._take_part(announcement, line))
         await asyncio.gather(*desk._tasks.values())
 

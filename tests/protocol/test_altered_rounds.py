@@ -97,6 +97,6 @@ def test_a_grant_that_the_department_did_not_sign_is_refused_by_everybody(lab: L
     session = lab.nodes["tax"].session
     forged = lab.grant("tax", "eve")
     forged.signature = sign(lab.keys["eve"], "grant", forged.body)
-    session._grants = [forged]
+    session.permissions.grants = [forged]
     envelope = lab.envelope(analyst="eve")
     refused_as(Refusal.CREDENTIALS, lambda: lab.commit("tax", lab.announce(envelope)))

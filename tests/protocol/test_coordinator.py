@@ -118,6 +118,19 @@ def test_a_partial_decryption_needs_its_holders_signature_and_a_product(lab: Lab
     refused_as(Refusal.OUT_OF_ORDER, fresh.combine, "not every department")
 
 
+def test_a_partial_of_another_transcript_is_refused_although_its_product_is_the_same(lab: Lab) -> None:
+    """Its holder would attest to a roster that is not this round's."""
+    played = lab.play()
+    made, products = played.round.transcript, played.round.products
+    assert made is not None
+    other = copy.deepcopy(made)
+    other.frozen = bytes(32)
+    count = played.round.priced.plan.packing.ciphertexts
+    partial = decrypt_part(lab.federation, other, products, count, "holder-1", lab.dealt.shares[0],
+                           lab.keys["holder-1"])
+    refused_as(Refusal.EQUIVOCATION, lambda: played.round.partial(partial), "holder-1 decrypted another")
+
+
 def test_a_proof_of_another_transcript_does_not_serve_for_this_one(lab: Lab) -> None:
     """The same product under another transcript: the proof is bound to what was signed with it."""
     played = lab.play()

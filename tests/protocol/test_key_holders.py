@@ -194,7 +194,7 @@ def test_a_round_that_was_never_logged_is_not_decrypted(lab: Lab) -> None:
 def test_a_transcript_at_another_index_is_not_decrypted(lab: Lab) -> None:
     evidence = lab.play().evidence
     evidence.index -= 1
-    refused_as(Refusal.NOT_WITNESSED, lambda: lab.decrypt("holder-1", evidence))
+    refused_as(Refusal.NOT_WITNESSED, lambda: lab.decrypt("holder-1", evidence), "this round's transcript")
 
 
 def test_a_log_that_a_quorum_cosigned_but_we_did_not_fold_is_refused(lab: Lab) -> None:

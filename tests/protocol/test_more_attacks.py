@@ -114,7 +114,7 @@ def test_a_grant_without_canonical_form_is_refused(lab: Lab) -> None:
     session = lab.nodes["tax"].session
     odd = lab.grant("tax", "ada")
     odd.body.purposes.append("e\u0301tude")  # not NFC: two spellings would have one meaning
-    session._grants = [odd]
+    session.permissions.grants = [odd]
     refused_as(Refusal.MALFORMED, lambda: lab.commit("tax", lab.announce()), "not canonical")
 
 
@@ -172,7 +172,7 @@ def test_a_question_that_its_analyst_signed_wrongly_is_refused(lab: Lab, what: s
 
 def test_a_department_is_no_analyst_whatever_it_signs(lab: Lab) -> None:
     session = lab.nodes["tax"].session
-    session._grants = [lab.grant("tax", "north")]
+    session.permissions.grants = [lab.grant("tax", "north")]
     announcement = lab.announce(lab.envelope(analyst="north"))
     refused_as(Refusal.CREDENTIALS, lambda: session.decide(announcement, lab.now), "'north' is no analyst")
 
@@ -183,7 +183,7 @@ def test_a_grants_end_counts_at_the_node_whatever_the_announcement_says(lab: Lab
     short = lab.grant("tax", "ada")
     short.body.not_after_ms = lab.now
     short.signature = sign(lab.keys["tax"], "grant", short.body)
-    session._grants = [short]
+    session.permissions.grants = [short]
     assert session.decide(announcement, lab.now).grant == short
     refused_as(Refusal.EXPIRED, lambda: session.decide(announcement, lab.now + 1), "has expired")
 

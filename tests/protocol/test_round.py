@@ -100,6 +100,16 @@ def test_too_few_commitments_at_the_deadline_end_the_round_and_name_who_was_sile
     assert refused.value.refusal is Refusal.TOO_FEW_DEPARTMENTS
 
 
+def test_departments_that_are_all_late_are_too_few(lab: Lab) -> None:
+    announcement = lab.announce()
+    round_ = Round(lab.federation, announcement)
+    for name in lab.nodes:
+        round_.decline(name, Refused(Refusal.OUT_OF_ORDER, f"{name} was not ready in time"))
+    with pytest.raises(Refused, match="was not ready in time") as refused:
+        round_.freeze(announcement.body.deadline_ms, lab.keys["coordinator"])
+    assert refused.value.refusal is Refusal.TOO_FEW_DEPARTMENTS
+
+
 def test_a_withheld_reveal_leaves_a_dead_round_that_stays_spent(lab: Lab) -> None:
     announcement = lab.announce()
     round_ = Round(lab.federation, announcement)

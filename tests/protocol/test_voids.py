@@ -177,7 +177,7 @@ def test_a_grants_budget_stops_the_department_that_signed_it(lab: Lab) -> None:
     grant = lab.grant("tax", "ada")
     grant.body.budgets.add(population="residents", purpose="statistics", pico_rho=600_000_000_000)
     grant.signature = sign(lab.keys["tax"], "grant", grant.body)
-    lab.nodes["tax"].session._grants = [grant]
+    lab.nodes["tax"].session.permissions.grants = [grant]
     played = lab.play(lab.envelope(count_by_sex("0.5")))
     assert played.round.combine().granted_pico_rho == 600_000_000_000
     lab.decrypt("holder-1", played.evidence)
@@ -192,8 +192,8 @@ def test_a_department_lets_another_analyst_have_a_release_only_under_its_grant(l
     node = lab.nodes["tax"].session
     round_, asked = played.round.id, lab.envelope(analyst="eve")
     refused_as(Refusal.NOT_ALLOWED, lambda: node.permit(asked, round_, lab.now), "granted nothing")
-    node._grants = [lab.grant("tax", "eve")]
-    assert node.permit(asked, round_, lab.now) == node._grants[0]
+    node.permissions.grants = [lab.grant("tax", "eve")]
+    assert node.permit(asked, round_, lab.now) == node.permissions.grants[0]
     other = lab.envelope(count_by_sex("0.25"), analyst="eve")
     refused_as(Refusal.NOT_ALLOWED, lambda: node.permit(other, round_, lab.now), "another question")
     refused_as(Refusal.OUT_OF_ORDER, lambda: node.permit(asked, bytes(32), lab.now), "not in this round")

@@ -5,6 +5,7 @@ isort:skip_file
 
 import builtins
 import collections.abc
+import cotally.v1.query_pb2
 import cotally.v1.roster_pb2
 import cotally.v1.round_pb2
 import google.protobuf.descriptor
@@ -303,6 +304,56 @@ class PolicyLeaf(google.protobuf.message.Message):
 Global___PolicyLeaf: typing_extensions.TypeAlias = PolicyLeaf
 
 @typing.final
+class GrantLeaf(google.protobuf.message.Message):
+    """The public fields of a grant, before the first round or replay under it. Its terms stand in commitments."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    GRANT_FIELD_NUMBER: builtins.int
+    DEPARTMENT_FIELD_NUMBER: builtins.int
+    ANALYST_FIELD_NUMBER: builtins.int
+    PURPOSES_FIELD_NUMBER: builtins.int
+    NOT_AFTER_MS_FIELD_NUMBER: builtins.int
+    grant: builtins.bytes
+    """digest("grant", Grant)"""
+    department: builtins.str
+    analyst: builtins.str
+    not_after_ms: builtins.int
+    @property
+    def purposes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        grant: builtins.bytes = ...,
+        department: builtins.str = ...,
+        analyst: builtins.str = ...,
+        purposes: collections.abc.Iterable[builtins.str] | None = ...,
+        not_after_ms: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "department", b"department", "grant", b"grant", "not_after_ms", b"not_after_ms", "purposes", b"purposes"]) -> None: ...
+
+Global___GrantLeaf: typing_extensions.TypeAlias = GrantLeaf
+
+@typing.final
+class RevocationLeaf(google.protobuf.message.Message):
+    """What its issuer takes back, from here on: no round whose transcript comes later is decrypted under it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REVOCATION_FIELD_NUMBER: builtins.int
+    @property
+    def revocation(self) -> cotally.v1.query_pb2.SignedRevocation: ...
+    def __init__(
+        self,
+        *,
+        revocation: cotally.v1.query_pb2.SignedRevocation | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["revocation", b"revocation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["revocation", b"revocation"]) -> None: ...
+
+Global___RevocationLeaf: typing_extensions.TypeAlias = RevocationLeaf
+
+@typing.final
 class LogEntry(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
@@ -316,6 +367,8 @@ class LogEntry(google.protobuf.message.Message):
     VOID_FIELD_NUMBER: builtins.int
     REPLAY_FIELD_NUMBER: builtins.int
     POLICY_FIELD_NUMBER: builtins.int
+    GRANT_FIELD_NUMBER: builtins.int
+    REVOCATION_FIELD_NUMBER: builtins.int
     @property
     def genesis(self) -> Global___GenesisLeaf: ...
     @property
@@ -336,6 +389,10 @@ class LogEntry(google.protobuf.message.Message):
     def replay(self) -> Global___ReplayLeaf: ...
     @property
     def policy(self) -> Global___PolicyLeaf: ...
+    @property
+    def grant(self) -> Global___GrantLeaf: ...
+    @property
+    def revocation(self) -> Global___RevocationLeaf: ...
     def __init__(
         self,
         *,
@@ -349,10 +406,12 @@ class LogEntry(google.protobuf.message.Message):
         void: Global___VoidLeaf | None = ...,
         replay: Global___ReplayLeaf | None = ...,
         policy: Global___PolicyLeaf | None = ...,
+        grant: Global___GrantLeaf | None = ...,
+        revocation: Global___RevocationLeaf | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["announcement", b"announcement", "dead", b"dead", "genesis", b"genesis", "leaf", b"leaf", "policy", b"policy", "release", b"release", "replay", b"replay", "roster", b"roster", "succession", b"succession", "transcript", b"transcript", "void", b"void"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["announcement", b"announcement", "dead", b"dead", "genesis", b"genesis", "leaf", b"leaf", "policy", b"policy", "release", b"release", "replay", b"replay", "roster", b"roster", "succession", b"succession", "transcript", b"transcript", "void", b"void"]) -> None: ...
-    def WhichOneof(self, oneof_group: typing.Literal["leaf", b"leaf"]) -> typing.Literal["genesis", "announcement", "roster", "transcript", "release", "dead", "succession", "void", "replay", "policy"] | None: ...
+    def HasField(self, field_name: typing.Literal["announcement", b"announcement", "dead", b"dead", "genesis", b"genesis", "grant", b"grant", "leaf", b"leaf", "policy", b"policy", "release", b"release", "replay", b"replay", "revocation", b"revocation", "roster", b"roster", "succession", b"succession", "transcript", b"transcript", "void", b"void"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["announcement", b"announcement", "dead", b"dead", "genesis", b"genesis", "grant", b"grant", "leaf", b"leaf", "policy", b"policy", "release", b"release", "replay", b"replay", "revocation", b"revocation", "roster", b"roster", "succession", b"succession", "transcript", b"transcript", "void", b"void"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["leaf", b"leaf"]) -> typing.Literal["genesis", "announcement", "roster", "transcript", "release", "dead", "succession", "void", "replay", "policy", "grant", "revocation"] | None: ...
 
 Global___LogEntry: typing_extensions.TypeAlias = LogEntry
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from cotally.v1 import work_pb2 as cotally_dot_v1_dot_work__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x63otally/v1/node.proto\x12\ncotally.v1\x1a\x15\x63otally/v1/work.proto2\xc1\x03\n\x05Nodes\x12\x38\n\x06Listen\x12\x19.cotally.v1.ListenRequest\x1a\x11.cotally.v1.Frame0\x01\x12?\n\x06\x43ommit\x12\x19.cotally.v1.CommitRequest\x1a\x1a.cotally.v1.CommitResponse\x12\x42\n\x07\x44\x65\x63line\x12\x1a.cotally.v1.DeclineRequest\x1a\x1b.cotally.v1.DeclineResponse\x12\x39\n\x06Reveal\x12\x11.cotally.v1.Frame\x1a\x1a.cotally.v1.RevealResponse(\x01\x12?\n\x06Permit\x12\x19.cotally.v1.PermitRequest\x1a\x1a.cotally.v1.PermitResponse\x12?\n\x06\x43osign\x12\x19.cotally.v1.CosignRequest\x1a\x1a.cotally.v1.CosignResponse\x12<\n\x05Ready\x12\x18.cotally.v1.ReadyRequest\x1a\x19.cotally.v1.ReadyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x63otally/v1/node.proto\x12\ncotally.v1\x1a\x15\x63otally/v1/work.proto2\x82\x04\n\x05Nodes\x12\x38\n\x06Listen\x12\x19.cotally.v1.ListenRequest\x1a\x11.cotally.v1.Frame0\x01\x12?\n\x06\x43ommit\x12\x19.cotally.v1.CommitRequest\x1a\x1a.cotally.v1.CommitResponse\x12\x42\n\x07\x44\x65\x63line\x12\x1a.cotally.v1.DeclineRequest\x1a\x1b.cotally.v1.DeclineResponse\x12\x39\n\x06Reveal\x12\x11.cotally.v1.Frame\x1a\x1a.cotally.v1.RevealResponse(\x01\x12?\n\x06Permit\x12\x19.cotally.v1.PermitRequest\x1a\x1a.cotally.v1.PermitResponse\x12?\n\x06Revoke\x12\x19.cotally.v1.RevokeRequest\x1a\x1a.cotally.v1.RevokeResponse\x12?\n\x06\x43osign\x12\x19.cotally.v1.CosignRequest\x1a\x1a.cotally.v1.CosignResponse\x12<\n\x05Ready\x12\x18.cotally.v1.ReadyRequest\x1a\x19.cotally.v1.ReadyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cotally.v1.node_pb2', _glob
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_NODES']._serialized_start=61
-  _globals['_NODES']._serialized_end=510
+  _globals['_NODES']._serialized_end=575
 # @@protoc_insertion_point(module_scope)

@@ -61,6 +61,11 @@ class NodesStub(object):
                 request_serializer=cotally_dot_v1_dot_work__pb2.PermitRequest.SerializeToString,
                 response_deserializer=cotally_dot_v1_dot_work__pb2.PermitResponse.FromString,
                 _registered_method=True)
+        self.Revoke = channel.unary_unary(
+                '/cotally.v1.Nodes/Revoke',
+                request_serializer=cotally_dot_v1_dot_work__pb2.RevokeRequest.SerializeToString,
+                response_deserializer=cotally_dot_v1_dot_work__pb2.RevokeResponse.FromString,
+                _registered_method=True)
         self.Cosign = channel.unary_unary(
                 '/cotally.v1.Nodes/Cosign',
                 request_serializer=cotally_dot_v1_dot_work__pb2.CosignRequest.SerializeToString,
@@ -113,6 +118,13 @@ class NodesServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Revoke(self, request, context):
+        """Its own list of revocations, for the log; before that, and without it, the list counts at the node.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Cosign(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -153,6 +165,11 @@ def add_NodesServicer_to_server(servicer, server):
                     servicer.Permit,
                     request_deserializer=cotally_dot_v1_dot_work__pb2.PermitRequest.FromString,
                     response_serializer=cotally_dot_v1_dot_work__pb2.PermitResponse.SerializeToString,
+            ),
+            'Revoke': grpc.unary_unary_rpc_method_handler(
+                    servicer.Revoke,
+                    request_deserializer=cotally_dot_v1_dot_work__pb2.RevokeRequest.FromString,
+                    response_serializer=cotally_dot_v1_dot_work__pb2.RevokeResponse.SerializeToString,
             ),
             'Cosign': grpc.unary_unary_rpc_method_handler(
                     servicer.Cosign,
@@ -302,6 +319,33 @@ class Nodes(object):
             '/cotally.v1.Nodes/Permit',
             cotally_dot_v1_dot_work__pb2.PermitRequest.SerializeToString,
             cotally_dot_v1_dot_work__pb2.PermitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Revoke(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cotally.v1.Nodes/Revoke',
+            cotally_dot_v1_dot_work__pb2.RevokeRequest.SerializeToString,
+            cotally_dot_v1_dot_work__pb2.RevokeResponse.FromString,
             options,
             channel_credentials,
             insecure,

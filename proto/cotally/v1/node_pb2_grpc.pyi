@@ -105,6 +105,22 @@ _NodesPermitType = typing_extensions.TypeVar(
     ],
 )
 
+_NodesRevokeType = typing_extensions.TypeVar(
+    '_NodesRevokeType',
+    grpc.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.RevokeRequest,
+        cotally.v1.work_pb2.RevokeResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.RevokeRequest,
+        cotally.v1.work_pb2.RevokeResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.RevokeRequest,
+        cotally.v1.work_pb2.RevokeResponse,
+    ],
+)
+
 _NodesCosignType = typing_extensions.TypeVar(
     '_NodesCosignType',
     grpc.UnaryUnaryMultiCallable[
@@ -137,7 +153,7 @@ _NodesReadyType = typing_extensions.TypeVar(
     ],
 )
 
-class NodesStub(typing.Generic[_NodesListenType, _NodesCommitType, _NodesDeclineType, _NodesRevealType, _NodesPermitType, _NodesCosignType, _NodesReadyType]):
+class NodesStub(typing.Generic[_NodesListenType, _NodesCommitType, _NodesDeclineType, _NodesRevealType, _NodesPermitType, _NodesRevokeType, _NodesCosignType, _NodesReadyType]):
     """Node -> coordinator. Nodes dial out; no department opens an inbound port.
     Every call is idempotent under its round: a repeat is answered like the first.
     """
@@ -163,6 +179,10 @@ class NodesStub(typing.Generic[_NodesListenType, _NodesCommitType, _NodesDecline
         grpc.UnaryUnaryMultiCallable[
             cotally.v1.work_pb2.PermitRequest,
             cotally.v1.work_pb2.PermitResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            cotally.v1.work_pb2.RevokeRequest,
+            cotally.v1.work_pb2.RevokeResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             cotally.v1.work_pb2.CosignRequest,
@@ -197,6 +217,10 @@ class NodesStub(typing.Generic[_NodesListenType, _NodesCommitType, _NodesDecline
             cotally.v1.work_pb2.PermitResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            cotally.v1.work_pb2.RevokeRequest,
+            cotally.v1.work_pb2.RevokeResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             cotally.v1.work_pb2.CosignRequest,
             cotally.v1.work_pb2.CosignResponse,
         ],
@@ -220,6 +244,9 @@ class NodesStub(typing.Generic[_NodesListenType, _NodesCommitType, _NodesDecline
 
     Permit: _NodesPermitType
     """Step 2: its grant for an analyst who asks what was answered before; Decline, by query id, for none."""
+
+    Revoke: _NodesRevokeType
+    """Its own list of revocations, for the log; before that, and without it, the list counts at the node."""
 
     Cosign: _NodesCosignType
 
@@ -246,6 +273,10 @@ NodesAsyncStub: typing_extensions.TypeAlias = NodesStub[
     grpc.aio.UnaryUnaryMultiCallable[
         cotally.v1.work_pb2.PermitRequest,
         cotally.v1.work_pb2.PermitResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        cotally.v1.work_pb2.RevokeRequest,
+        cotally.v1.work_pb2.RevokeResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         cotally.v1.work_pb2.CosignRequest,
@@ -301,6 +332,14 @@ class NodesServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[cotally.v1.work_pb2.PermitResponse, collections.abc.Awaitable[cotally.v1.work_pb2.PermitResponse]]:
         """Step 2: its grant for an analyst who asks what was answered before; Decline, by query id, for none."""
+
+    @abc.abstractmethod
+    def Revoke(
+        self,
+        request: cotally.v1.work_pb2.RevokeRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[cotally.v1.work_pb2.RevokeResponse, collections.abc.Awaitable[cotally.v1.work_pb2.RevokeResponse]]:
+        """Its own list of revocations, for the log; before that, and without it, the list counts at the node."""
 
     @abc.abstractmethod
     def Cosign(

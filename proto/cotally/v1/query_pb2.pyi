@@ -706,3 +706,94 @@ class SignedGrant(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["body", b"body", "signature", b"signature"]) -> None: ...
 
 Global___SignedGrant: typing_extensions.TypeAlias = SignedGrant
+
+@typing.final
+class RevokedAnalyst(google.protobuf.message.Message):
+    """Takes back every grant of one analyst, for one purpose or (empty) for all."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    ANALYST_FIELD_NUMBER: builtins.int
+    PURPOSE_FIELD_NUMBER: builtins.int
+    analyst: builtins.str
+    purpose: builtins.str
+    def __init__(
+        self,
+        *,
+        analyst: builtins.str = ...,
+        purpose: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "purpose", b"purpose"]) -> None: ...
+
+Global___RevokedAnalyst: typing_extensions.TypeAlias = RevokedAnalyst
+
+@typing.final
+class Revocation(google.protobuf.message.Message):
+    """All that its issuer has taken back. A list replaces the issuer's one before it."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    FEDERATION_FIELD_NUMBER: builtins.int
+    ISSUER_FIELD_NUMBER: builtins.int
+    SERIAL_FIELD_NUMBER: builtins.int
+    ISSUED_MS_FIELD_NUMBER: builtins.int
+    NEXT_UPDATE_MS_FIELD_NUMBER: builtins.int
+    GRANTS_FIELD_NUMBER: builtins.int
+    ANALYSTS_FIELD_NUMBER: builtins.int
+    MEMBERS_FIELD_NUMBER: builtins.int
+    federation: builtins.str
+    issuer: builtins.str
+    """a department, or the coordinator"""
+    serial: builtins.int
+    """1 or more; a later list has a higher one"""
+    issued_ms: builtins.int
+    next_update_ms: builtins.int
+    """a newer list is due by then"""
+    @property
+    def grants(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.bytes]:
+        """a department's: digest("grant", Grant), sorted"""
+
+    @property
+    def analysts(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___RevokedAnalyst]:
+        """a department's, sorted by analyst and purpose"""
+
+    @property
+    def members(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
+        """the coordinator's: whose certificates count no longer, sorted"""
+
+    def __init__(
+        self,
+        *,
+        federation: builtins.str = ...,
+        issuer: builtins.str = ...,
+        serial: builtins.int = ...,
+        issued_ms: builtins.int = ...,
+        next_update_ms: builtins.int = ...,
+        grants: collections.abc.Iterable[builtins.bytes] | None = ...,
+        analysts: collections.abc.Iterable[Global___RevokedAnalyst] | None = ...,
+        members: collections.abc.Iterable[builtins.str] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["analysts", b"analysts", "federation", b"federation", "grants", b"grants", "issued_ms", b"issued_ms", "issuer", b"issuer", "members", b"members", "next_update_ms", b"next_update_ms", "serial", b"serial"]) -> None: ...
+
+Global___Revocation: typing_extensions.TypeAlias = Revocation
+
+@typing.final
+class SignedRevocation(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BODY_FIELD_NUMBER: builtins.int
+    SIGNATURE_FIELD_NUMBER: builtins.int
+    signature: builtins.bytes
+    """by the issuer, domain "revocation" """
+    @property
+    def body(self) -> Global___Revocation: ...
+    def __init__(
+        self,
+        *,
+        body: Global___Revocation | None = ...,
+        signature: builtins.bytes = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["body", b"body"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["body", b"body", "signature", b"signature"]) -> None: ...
+
+Global___SignedRevocation: typing_extensions.TypeAlias = SignedRevocation

@@ -29,7 +29,7 @@ from cotally.v1 import roster_pb2 as cotally_dot_v1_dot_roster__pb2
 from cotally.v1 import round_pb2 as cotally_dot_v1_dot_round__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x63otally/v1/work.proto\x12\ncotally.v1\x1a\x14\x63otally/v1/log.proto\x1a\x16\x63otally/v1/query.proto\x1a\x18\x63otally/v1/refusal.proto\x1a\x17\x63otally/v1/roster.proto\x1a\x16\x63otally/v1/round.proto\"#\n\x05\x46rame\x12\x0c\n\x04part\x18\x01 \x01(\x0c\x12\x0c\n\x04last\x18\x02 \x01(\x08\"J\n\x05Hello\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x12\n\nfederation\x18\x02 \x01(\t\x12\x0e\n\x06roster\x18\x03 \x01(\x0c\x12\x0c\n\x04name\x18\x04 \x01(\t\"n\n\x0cLedgerStatus\x12\x12\n\npopulation\x18\x01 \x01(\t\x12\x17\n\x0f\x62udget_pico_rho\x18\x02 \x01(\x04\x12\x16\n\x0espent_pico_rho\x18\x03 \x01(\x04\x12\x19\n\x11reserved_pico_rho\x18\x04 \x01(\x04\"j\n\x06Growth\x12\r\n\x05\x66irst\x18\x01 \x01(\x04\x12%\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x14.cotally.v1.LogEntry\x12*\n\ncheckpoint\x18\x03 \x01(\x0b\x32\x16.cotally.v1.Checkpoint\"\xf6\x01\n\x08NodeWork\x12\x36\n\x0c\x61nnouncement\x18\x01 \x01(\x0b\x32\x1e.cotally.v1.SignedAnnouncementH\x00\x12\x30\n\x06\x66rozen\x18\x02 \x01(\x0b\x32\x1e.cotally.v1.SignedFrozenRosterH\x00\x12$\n\x06growth\x18\x03 \x01(\x0b\x32\x12.cotally.v1.GrowthH\x00\x12(\n\tsuccessor\x18\x04 \x01(\x0b\x32\x13.cotally.v1.CharterH\x00\x12(\n\x06permit\x18\x05 \x01(\x0b\x32\x16.cotally.v1.PermitWorkH\x00\x42\x06\n\x04work\"I\n\nPermitWork\x12,\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1a.cotally.v1.SignedEnvelope\x12\r\n\x05round\x18\x02 \x01(\x0c\"\x19\n\x08VoidWork\x12\r\n\x05round\x18\x01 \x01(\x0c\"\xd9\x01\n\x08\x45vidence\x12\x34\n\x0c\x61nnouncement\x18\x01 \x01(\x0b\x32\x1e.cotally.v1.SignedAnnouncement\x12.\n\x06\x66rozen\x18\x02 \x01(\x0b\x32\x1e.cotally.v1.SignedFrozenRoster\x12#\n\x07reveals\x18\x03 \x03(\x0b\x32\x12.cotally.v1.Reveal\x12\r\n\x05index\x18\x04 \x01(\x04\x12\x33\n\ncheckpoint\x18\x05 \x01(\x0b\x32\x1f.cotally.v1.WitnessedCheckpoint\"\xb7\x01\n\rKeyHolderWork\x12$\n\x06growth\x18\x01 \x01(\x0b\x32\x12.cotally.v1.GrowthH\x00\x12(\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x14.cotally.v1.EvidenceH\x00\x12(\n\tsuccessor\x18\x03 \x01(\x0b\x32\x13.cotally.v1.CharterH\x00\x12$\n\x04void\x18\x04 \x01(\x0b\x32\x14.cotally.v1.VoidWorkH\x00\x42\x06\n\x04work\"n\n\rListenRequest\x12 \n\x05hello\x18\x01 \x01(\x0b\x32\x11.cotally.v1.Hello\x12\x10\n\x08log_size\x18\x02 \x01(\x04\x12)\n\x07ledgers\x18\x03 \x03(\x0b\x32\x18.cotally.v1.LedgerStatus\";\n\rCommitRequest\x12*\n\ncommitment\x18\x01 \x01(\x0b\x32\x16.cotally.v1.Commitment\"\x10\n\x0e\x43ommitResponse\"v\n\x0e\x44\x65\x63lineRequest\x12\r\n\x05round\x18\x01 \x01(\x0c\x12*\n\x07refusal\x18\x02 \x01(\x0b\x32\x19.cotally.v1.RefusalDetail\x12)\n\x07ledgers\x18\x03 \x03(\x0b\x32\x18.cotally.v1.LedgerStatus\"\x11\n\x0f\x44\x65\x63lineResponse\"I\n\rPermitRequest\x12\x10\n\x08query_id\x18\x01 \x01(\x0c\x12&\n\x05grant\x18\x02 \x01(\x0b\x32\x17.cotally.v1.SignedGrant\"\x10\n\x0ePermitResponse\";\n\x0bVoidRequest\x12,\n\tstatement\x18\x01 \x01(\x0b\x32\x19.cotally.v1.VoidStatement\"\x0e\n\x0cVoidResponse\"\x1f\n\x0eRevealResponse\x12\r\n\x05round\x18\x01 \x01(\x0c\" \n\x0fPartialResponse\x12\r\n\x05round\x18\x01 \x01(\x0c\"\x1e\n\x0cReadyRequest\x12\x0e\n\x06roster\x18\x01 \x01(\x0c\"\x0f\n\rReadyResponse\"K\n\rCosignRequest\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12,\n\x0b\x63osignature\x18\x02 \x01(\x0b\x32\x17.cotally.v1.Cosignature\"\x10\n\x0e\x43osignResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x63otally/v1/work.proto\x12\ncotally.v1\x1a\x14\x63otally/v1/log.proto\x1a\x16\x63otally/v1/query.proto\x1a\x18\x63otally/v1/refusal.proto\x1a\x17\x63otally/v1/roster.proto\x1a\x16\x63otally/v1/round.proto\"#\n\x05\x46rame\x12\x0c\n\x04part\x18\x01 \x01(\x0c\x12\x0c\n\x04last\x18\x02 \x01(\x08\"J\n\x05Hello\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x12\n\nfederation\x18\x02 \x01(\t\x12\x0e\n\x06roster\x18\x03 \x01(\x0c\x12\x0c\n\x04name\x18\x04 \x01(\t\"n\n\x0cLedgerStatus\x12\x12\n\npopulation\x18\x01 \x01(\t\x12\x17\n\x0f\x62udget_pico_rho\x18\x02 \x01(\x04\x12\x16\n\x0espent_pico_rho\x18\x03 \x01(\x04\x12\x19\n\x11reserved_pico_rho\x18\x04 \x01(\x04\"j\n\x06Growth\x12\r\n\x05\x66irst\x18\x01 \x01(\x04\x12%\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x14.cotally.v1.LogEntry\x12*\n\ncheckpoint\x18\x03 \x01(\x0b\x32\x16.cotally.v1.Checkpoint\"\xf6\x01\n\x08NodeWork\x12\x36\n\x0c\x61nnouncement\x18\x01 \x01(\x0b\x32\x1e.cotally.v1.SignedAnnouncementH\x00\x12\x30\n\x06\x66rozen\x18\x02 \x01(\x0b\x32\x1e.cotally.v1.SignedFrozenRosterH\x00\x12$\n\x06growth\x18\x03 \x01(\x0b\x32\x12.cotally.v1.GrowthH\x00\x12(\n\tsuccessor\x18\x04 \x01(\x0b\x32\x13.cotally.v1.CharterH\x00\x12(\n\x06permit\x18\x05 \x01(\x0b\x32\x16.cotally.v1.PermitWorkH\x00\x42\x06\n\x04work\"I\n\nPermitWork\x12,\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1a.cotally.v1.SignedEnvelope\x12\r\n\x05round\x18\x02 \x01(\x0c\"\x19\n\x08VoidWork\x12\r\n\x05round\x18\x01 \x01(\x0c\"\xd9\x01\n\x08\x45vidence\x12\x34\n\x0c\x61nnouncement\x18\x01 \x01(\x0b\x32\x1e.cotally.v1.SignedAnnouncement\x12.\n\x06\x66rozen\x18\x02 \x01(\x0b\x32\x1e.cotally.v1.SignedFrozenRoster\x12#\n\x07reveals\x18\x03 \x03(\x0b\x32\x12.cotally.v1.Reveal\x12\r\n\x05index\x18\x04 \x01(\x04\x12\x33\n\ncheckpoint\x18\x05 \x01(\x0b\x32\x1f.cotally.v1.WitnessedCheckpoint\"\xb7\x01\n\rKeyHolderWork\x12$\n\x06growth\x18\x01 \x01(\x0b\x32\x12.cotally.v1.GrowthH\x00\x12(\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x14.cotally.v1.EvidenceH\x00\x12(\n\tsuccessor\x18\x03 \x01(\x0b\x32\x13.cotally.v1.CharterH\x00\x12$\n\x04void\x18\x04 \x01(\x0b\x32\x14.cotally.v1.VoidWorkH\x00\x42\x06\n\x04work\"n\n\rListenRequest\x12 \n\x05hello\x18\x01 \x01(\x0b\x32\x11.cotally.v1.Hello\x12\x10\n\x08log_size\x18\x02 \x01(\x04\x12)\n\x07ledgers\x18\x03 \x03(\x0b\x32\x18.cotally.v1.LedgerStatus\";\n\rCommitRequest\x12*\n\ncommitment\x18\x01 \x01(\x0b\x32\x16.cotally.v1.Commitment\"\x10\n\x0e\x43ommitResponse\"v\n\x0e\x44\x65\x63lineRequest\x12\r\n\x05round\x18\x01 \x01(\x0c\x12*\n\x07refusal\x18\x02 \x01(\x0b\x32\x19.cotally.v1.RefusalDetail\x12)\n\x07ledgers\x18\x03 \x03(\x0b\x32\x18.cotally.v1.LedgerStatus\"\x11\n\x0f\x44\x65\x63lineResponse\"I\n\rPermitRequest\x12\x10\n\x08query_id\x18\x01 \x01(\x0c\x12&\n\x05grant\x18\x02 \x01(\x0b\x32\x17.cotally.v1.SignedGrant\"\x10\n\x0ePermitResponse\"A\n\rRevokeRequest\x12\x30\n\nrevocation\x18\x01 \x01(\x0b\x32\x1c.cotally.v1.SignedRevocation\"\x10\n\x0eRevokeResponse\";\n\x0bVoidRequest\x12,\n\tstatement\x18\x01 \x01(\x0b\x32\x19.cotally.v1.VoidStatement\"\x0e\n\x0cVoidResponse\"\x1f\n\x0eRevealResponse\x12\r\n\x05round\x18\x01 \x01(\x0c\" \n\x0fPartialResponse\x12\r\n\x05round\x18\x01 \x01(\x0c\"\x1e\n\x0cReadyRequest\x12\x0e\n\x06roster\x18\x01 \x01(\x0c\"\x0f\n\rReadyResponse\"K\n\rCosignRequest\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12,\n\x0b\x63osignature\x18\x02 \x01(\x0b\x32\x17.cotally.v1.Cosignature\"\x10\n\x0e\x43osignResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -68,20 +68,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERMITREQUEST']._serialized_end=1651
   _globals['_PERMITRESPONSE']._serialized_start=1653
   _globals['_PERMITRESPONSE']._serialized_end=1669
-  _globals['_VOIDREQUEST']._serialized_start=1671
-  _globals['_VOIDREQUEST']._serialized_end=1730
-  _globals['_VOIDRESPONSE']._serialized_start=1732
-  _globals['_VOIDRESPONSE']._serialized_end=1746
-  _globals['_REVEALRESPONSE']._serialized_start=1748
-  _globals['_REVEALRESPONSE']._serialized_end=1779
-  _globals['_PARTIALRESPONSE']._serialized_start=1781
-  _globals['_PARTIALRESPONSE']._serialized_end=1813
-  _globals['_READYREQUEST']._serialized_start=1815
-  _globals['_READYREQUEST']._serialized_end=1845
-  _globals['_READYRESPONSE']._serialized_start=1847
-  _globals['_READYRESPONSE']._serialized_end=1862
-  _globals['_COSIGNREQUEST']._serialized_start=1864
-  _globals['_COSIGNREQUEST']._serialized_end=1939
-  _globals['_COSIGNRESPONSE']._serialized_start=1941
-  _globals['_COSIGNRESPONSE']._serialized_end=1957
+  _globals['_REVOKEREQUEST']._serialized_start=1671
+  _globals['_REVOKEREQUEST']._serialized_end=1736
+  _globals['_REVOKERESPONSE']._serialized_start=1738
+  _globals['_REVOKERESPONSE']._serialized_end=1754
+  _globals['_VOIDREQUEST']._serialized_start=1756
+  _globals['_VOIDREQUEST']._serialized_end=1815
+  _globals['_VOIDRESPONSE']._serialized_start=1817
+  _globals['_VOIDRESPONSE']._serialized_end=1831
+  _globals['_REVEALRESPONSE']._serialized_start=1833
+  _globals['_REVEALRESPONSE']._serialized_end=1864
+  _globals['_PARTIALRESPONSE']._serialized_start=1866
+  _globals['_PARTIALRESPONSE']._serialized_end=1898
+  _globals['_READYREQUEST']._serialized_start=1900
+  _globals['_READYREQUEST']._serialized_end=1930
+  _globals['_READYRESPONSE']._serialized_start=1932
+  _globals['_READYRESPONSE']._serialized_end=1947
+  _globals['_COSIGNREQUEST']._serialized_start=1949
+  _globals['_COSIGNREQUEST']._serialized_end=2024
+  _globals['_COSIGNRESPONSE']._serialized_start=2026
+  _globals['_COSIGNRESPONSE']._serialized_end=2042
 # @@protoc_insertion_point(module_scope)

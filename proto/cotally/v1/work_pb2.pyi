@@ -400,6 +400,33 @@ class PermitResponse(google.protobuf.message.Message):
 Global___PermitResponse: typing_extensions.TypeAlias = PermitResponse
 
 @typing.final
+class RevokeRequest(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    REVOCATION_FIELD_NUMBER: builtins.int
+    @property
+    def revocation(self) -> cotally.v1.query_pb2.SignedRevocation: ...
+    def __init__(
+        self,
+        *,
+        revocation: cotally.v1.query_pb2.SignedRevocation | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["revocation", b"revocation"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["revocation", b"revocation"]) -> None: ...
+
+Global___RevokeRequest: typing_extensions.TypeAlias = RevokeRequest
+
+@typing.final
+class RevokeResponse(google.protobuf.message.Message):
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+
+Global___RevokeResponse: typing_extensions.TypeAlias = RevokeResponse
+
+@typing.final
 class VoidRequest(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 

@@ -85,6 +85,19 @@ def test_a_saved_release_is_verified_again_when_loaded(tmp_path: Path) -> None:
         Release.load(path, bytes(32))
 
 
+def test_nothing_is_shown_that_was_not_checked(tmp_path: Path) -> None:
+    bundle, fingerprint = Round(vectors=vectors()).bundle()
+    bundle.release.body.totals[0] += 1
+    path = tmp_path / "a.release"
+    path.write_bytes(bundle.SerializeToString())
+    with pytest.raises(Refused, match="release"):
+        Release.of(bundle, fingerprint)
+    with pytest.raises(Refused, match="release"):
+        Release.load(path, fingerprint)
+    with pytest.raises(Refused, match="release"):
+        Release.replay(bundle, fingerprint, bundle.announcement.body.envelope.body.query)
+
+
 @pytest.mark.parametrize("content", [b"", b"no bundle at all", b"\x0a\x00"])
 def test_a_file_that_is_no_release_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.release"

@@ -12,36 +12,28 @@ Rules:
 - Transcript, void, replay and policy leaves are folded by `admissions`. A void leaf without the signed
   word of every key holder (`voids`), or a policy that not every department approved (`policies`), is refused.
 - A roster leaf carries each member's ledger links, which must continue that node's known chain and
-  end in the entry that reserves this round (`chain`). A node whose links do not is recorded as
-  forked, its chain stays as it was, and none of its links is believed again. A ledger takes a price back
-  only after the round's void leaf, and raises a budget only to what a policy leaf gave it.
-- The first roster leaf of a round says which frozen roster was logged, if it comes before the round's
-  transcript: a checkpoint that covers the transcript covers the roster too.
-- A dead leaf marks its round; it gives nothing back. A void leaf marks it too.
-- Announcement and release leaves are only hashed.
+  end in the entry that reserves this round (`ledgers`, `chain`). A ledger takes a price back only after
+  the round's void leaf, and raises a budget only to what a policy leaf gave it.
+- How far a round has come is folded by `stages`.
+- A revocation leaf that its issuer did not sign, or whose serial does not rise, is refused (`revocations`).
+  A grant leaf names a department and a digest; whether it tells the truth, who decrypts under it checks.
 """
 
-import base64
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
-from cotally.v1 import log_pb2, roster_pb2, round_pb2
+from cotally.v1 import log_pb2, query_pb2, roster_pb2
 from cotally.v1.canonical import NotCanonical, canonical, digest
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
 
 from . import lineage
-from .admissions import Admissions
-from .chain import Allowed, Chain
 from .checkpoint import check_signed, cosign_bytes
-from .filters import POPULATION, Charge, Key
-from .merkle import HASH_BYTES, Tree, leaf_hash
+from .merkle import HASH_BYTES, leaf_hash
 from .policies import check_policy
+from .view import View
 from .voids import check_void
-
-_DUMP_VERSION: Final = 3
 
 
 def entry_hash(entry: log_pb2.LogEntry) -> bytes:
@@ -68,20 +60,13 @@ def beginning(charter: roster_pb2.Charter) -> list[log_pb2.LogEntry]:
         for link in lineage.links(charter)[1:])]
 
 
-class Follower:
+class Follower(View):
     """A fold over the log by the rules above. Build it only from a charter whose digests were checked."""
 
     def __init__(self, charter: roster_pb2.Charter) -> None:
+        super().__init__(charter)
         self._charter = charter
         self._genesis = canonical(genesis(charter))
-        self._rosters = [lineage.first(charter)]  # the last is in force
-        self._tree = Tree()
-        self._admissions = Admissions(charter.roster.policy.budgets)
-        self._policies: list[roster_pb2.BudgetPolicy] = []
-        self._frozen: dict[bytes, bytes] = {}
-        self._dead: set[bytes] = set()
-        self._chains: dict[str, Chain] = {}
-        self._forked: set[str] = set()
 
     # Growth
 
@@ -118,6 +103,7 @@ class Follower:
         """The leaf hashes of entries that may come next. After this, folding them cannot be refused."""
         hashes = []
         roster, policy = self._rosters[-1], self.policy
+        lists: list[query_pb2.SignedRevocation] = []
         for index, entry in enumerate(entries, start=self.size):
             kind = entry.WhichOneof("leaf")
             if kind is None:
@@ -135,212 +121,25 @@ class Follower:
                 policy = entry.policy.policy
             elif kind == "void":
                 check_void(roster, entry.void)
+            elif kind == "revocation":
+                self.revocations.check(roster, entry.revocation.revocation, lists)
+                lists.append(entry.revocation.revocation)
+            elif kind == "grant":
+                if len(entry.grant.grant) != HASH_BYTES or not entry.grant.department:
+                    raise Refused(Refusal.MALFORMED, f"log entry {index} names no grant")
             elif kind != "genesis" and not getattr(entry, kind).round:
                 raise Refused(Refusal.MALFORMED, f"log entry {index} names no round")
         return hashes
 
     def _fold(self, entries: Sequence[log_pb2.LogEntry], hashes: Sequence[bytes]) -> None:
         for entry, hash_ in zip(entries, hashes, strict=True):
-            kind = entry.WhichOneof("leaf")
-            if kind == "roster":
-                self._fold_roster(entry.roster)
-            elif kind == "transcript":
-                self._admissions.transcript(self.size, entry.transcript)
-            elif kind == "dead":
-                self._dead.add(entry.dead.round)
-            elif kind == "void":
-                self._dead.add(entry.void.round)
-                self._admissions.voided(self.size, entry.void.round)
-            elif kind == "replay":
-                self._admissions.replay(entry.replay)
-            elif kind == "policy":
-                self._policies.append(entry.policy.policy)
-                self._admissions.filters.renew(entry.policy.policy.budgets)
-            elif kind == "succession":
-                self._rosters.append(entry.succession.succession.roster)
-            self._tree.append(hash_)
-
-    def _fold_roster(self, leaf: log_pb2.RosterLeaf) -> None:
-        if leaf.round not in self._admissions.rounds:
-            self._frozen.setdefault(leaf.round, leaf.frozen)
-        for ledger in leaf.ledgers:
-            if ledger.node in self._forked:
-                continue
-            chain = self._chains.setdefault(ledger.node, Chain(ledger.node))
-            try:
-                chain.extend(ledger.links, leaf.round, self._allowed(ledger.node))
-            except Refused:
-                self._forked.add(ledger.node)
-
-    # The log
-
-    @property
-    def size(self) -> int:
-        """Number of entries folded."""
-        return self._tree.size
-
-    def root_at(self, size: int) -> bytes | None:
-        """Return the root at any size up to the present one; None beyond."""
-        return self._tree.root(size) if 0 <= size <= self.size else None
-
-    @property
-    def roster(self) -> bytes:
-        """Digest of the roster in force at the end of what was folded."""
-        return digest("roster", self._rosters[-1])
-
-    def check_in_force(self, roster: bytes) -> None:
-        """Refuse OUT_OF_ORDER work under a *roster* that is not the one in force."""
-        if roster != self.roster:
-            raise Refused(Refusal.OUT_OF_ORDER,
-                          "the log has another roster in force than ours; its charter is owed to us")
-
-    @property
-    def policy(self) -> roster_pb2.BudgetPolicy | None:
-        """The last budget policy that was folded, or None."""
-        return self._policies[-1] if self._policies else None
-
-    # Rounds and filters
-
-    def admits(self, round_: bytes) -> bool:
-        """True iff the round's first transcript leaf was admitted, and the round is not void."""
-        known = self._admissions.rounds.get(round_)
-        return known is not None and known.admitted and not self.is_void(round_)
-
-    def transcript_index(self, round_: bytes) -> int | None:
-        """Return the index of the round's first transcript leaf, or None."""
-        known = self._admissions.rounds.get(round_)
-        return None if known is None else known.index
-
-    def transcript_hash(self, round_: bytes) -> bytes | None:
-        """Return digest("leaf", TranscriptLeaf) of the round's first transcript leaf, or None."""
-        known = self._admissions.rounds.get(round_)
-        return None if known is None else known.leaf
-
-    def frozen(self, round_: bytes) -> bytes | None:
-        """Return the digest of the frozen roster that was logged first for the round, or None."""
-        return self._frozen.get(round_)
-
-    def is_dead(self, round_: bytes) -> bool:
-        """True iff the log declares the round dead."""
-        return round_ in self._dead
-
-    def is_void(self, round_: bytes) -> bool:
-        """True iff all key holders gave their word in the log that the round stays closed."""
-        return round_ in self._admissions.void
-
-    def voided_since(self, size: int) -> list[bytes]:
-        """Rounds whose void leaf is at index *size* or later."""
-        return [round_ for round_, index in self._admissions.void.items() if index >= size]
-
-    def has_paid(self, round_: bytes, analyst: str, purpose: str | None = None) -> bool:
-        """True iff the log says that *analyst* paid for this round, for the purpose or (None) for any."""
-        return self._admissions.has_paid(round_, analyst, purpose)
-
-    def would_admit(self, charge: Charge) -> bool:
-        """True iff a transcript leaf of this charge would be admitted as the next entry."""
-        try:
-            self.check_filters(charge)
-        except Refused:
-            return False
-        return True
-
-    def check_filters(self, charge: Charge) -> None:
-        """Refuse (BUDGET_SPENT), naming the filter and what is left, what `would_admit` denies."""
-        self._admissions.filters.check(charge)
-
-    def check_replay(self, charge: Charge) -> None:
-        """Refuse (BUDGET_SPENT) a stored release that its new reader's own filters do not admit."""
-        self._admissions.filters.check_replay(charge)
-
-    def spent(self, population: str, analyst: str = POPULATION, purpose: str = "") -> int:
-        """Return the pico-rho admitted so far under one filter."""
-        return self._admissions.filters.spent(population, analyst, purpose)
-
-    def left(self, population: str, analyst: str = POPULATION, purpose: str = "") -> int | None:
-        """Return the pico-rho that this filter still admits; None without limit."""
-        return self._admissions.filters.left(population, analyst, purpose)
-
-    def purposes(self, population: str, analyst: str) -> list[Key]:
-        """The purpose filters of a population, of all analysts and of this one: with a budget, or charged."""
-        return self._admissions.filters.purposes(population, analyst)
-
-    def granted(self, population: str, analyst: str, purpose: str) -> int:
-        """What the grants allowed the analyst for the purpose when he was last charged; 0: not known."""
-        return self._admissions.filters.granted(population, analyst, purpose)
-
-    def budget_of(self, node: str, population: str) -> int | None:
-        """Return what the last policy lets *node*'s ledger spend in all; None where none says."""
-        said = [b.pico_rho for p in self._policies for b in p.departments
-                if (b.department, b.population) == (node, population)]
-        return said[-1] if said else None
-
-    def _allowed(self, node: str) -> Allowed:
-        budgets: dict[str, int] = {}
-        for policy in self._policies:  # all: an entry may be logged after the next policy
-            for each in policy.departments:
-                if each.department == node:
-                    budgets[each.population] = max(each.pico_rho, budgets.get(each.population, 0))
-        return Allowed(self._admissions.void, budgets)
-
-    # Ledgers
-
-    @property
-    def forked(self) -> frozenset[str]:
-        """Nodes whose logged ledger links contradict each other."""
-        return frozenset(self._forked)
-
-    def last_link(self, node: str) -> tuple[int, bytes] | None:
-        """Return (length, hash) of the last logged entry of *node*'s ledger, or None."""
-        chain = self._chains.get(node)
-        return (len(chain.hashes), chain.hashes[-1]) if chain and chain.hashes else None
-
-    def ledger_spent(self, node: str, population: str) -> int:
-        """Return what *node*'s logged ledger has spent of *population*, less what void rounds may return."""
-        chain = self._chains.get(node)
-        return chain.spent(population, self._admissions.void) if chain else 0
-
-    def link_at(self, node: str, length: int) -> bytes | None:
-        """Return the hash of entry *length* of *node*'s logged ledger, or None.
-
-        `check_links` also passes links that only extend the log. Before a decryption they must be in
-        it, or a coordinator that logs nobody's links would hide a fork between two rounds.
-        """
-        chain = self._chains.get(node)
-        return chain.hashes[length - 1] if chain and 1 <= length <= len(chain.hashes) else None
-
-    def check_links(
-        self, node: str, links: Sequence[round_pb2.LedgerEntry], round_: bytes, population: str, price: int
-    ) -> None:
-        """Refuse links that do not continue *node*'s logged chain up to the reservation of this very round.
-
-        Changes nothing. Raises Refused: EQUIVOCATION (fork, or another round), STEPPED_BACK (a chain
-        shorter than the logged one, with unknown entries), PLAN_MISMATCH (another price or
-        population), MALFORMED, and BUDGET_SPENT, REPLAYED, OUT_OF_ORDER for a chain that breaks its
-        own rules.
-        """
-        if node in self._forked:
-            raise Refused(Refusal.EQUIVOCATION, f"the log holds a fork of {node}'s ledger")
-        self._chains.get(node, Chain(node)).check(links, round_, self._allowed(node))
-        if (links[-1].population, links[-1].pico_rho) != (population, price):
-            raise Refused(Refusal.PLAN_MISMATCH, f"{node}'s ledger reserves another price than the round's")
+            self._take(entry, hash_)
 
     # Persistence
 
     def dump(self) -> bytes:
         """Return the whole state as JSON; `load` reads it."""
-        return json.dumps({
-            "version": _DUMP_VERSION,
-            "rosters": [base64.b64encode(r.SerializeToString(deterministic=True)).decode()
-                        for r in self._rosters],
-            "leaves": base64.b64encode(b"".join(self._tree.leaves())).decode(),
-            "admissions": self._admissions.dump(),
-            "policies": [base64.b64encode(p.SerializeToString(deterministic=True)).decode()
-                         for p in self._policies],
-            "frozen": [[r.hex(), f.hex()] for r, f in self._frozen.items()],
-            "dead": sorted(r.hex() for r in self._dead),
-            "chains": {node: chain.dump() for node, chain in self._chains.items()},
-            "forked": sorted(self._forked),
-        }).encode()
+        return json.dumps(self._dump()).encode()
 
     @classmethod
     def load(cls, data: bytes, charter: roster_pb2.Charter) -> "Follower":
@@ -351,22 +150,3 @@ class Follower:
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, DecodeError) as error:
             raise Misconfigured(f"the stored view of the audit log is damaged: {error}") from error
         return follower
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        if state["version"] != _DUMP_VERSION:
-            raise ValueError(f"its version is {state['version']}, not {_DUMP_VERSION}")
-        rosters = [roster_pb2.Roster.FromString(base64.b64decode(r, validate=True)) for r in state["rosters"]]
-        if digest("roster", rosters[0]) != digest("roster", self._rosters[0]):
-            raise Misconfigured("the stored view of the audit log belongs to another roster")
-        self._rosters = rosters
-        leaves = base64.b64decode(state["leaves"], validate=True)
-        if len(leaves) % HASH_BYTES:
-            raise ValueError("its leaves are cut short")
-        self._tree = Tree(leaves[at:at + HASH_BYTES] for at in range(0, len(leaves), HASH_BYTES))
-        self._admissions.load(state["admissions"])
-        self._policies = [roster_pb2.BudgetPolicy.FromString(base64.b64decode(p, validate=True))
-                          for p in state["policies"]]
-        self._frozen = {bytes.fromhex(r): bytes.fromhex(f) for r, f in state["frozen"]}
-        self._dead = {bytes.fromhex(r) for r in state["dead"]}
-        self._chains = {node: Chain.load(node, chain) for node, chain in state["chains"].items()}
-        self._forked = set(state["forked"])

@@ -6,6 +6,7 @@ start, so that roots and proofs cost O(log n) hashes. Design section 6.
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -22,6 +23,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import DatabaseError
 
 from cotally.server.store.database import Schema, file_of, reading
 from cotally.v1 import log_pb2
@@ -80,14 +82,19 @@ class AuditLog:
         """Add entries, all or none, and return the index of the first, once they are durable."""
         hashes = [entry_hash(entry) for entry in entries]
         with self._lock:
-            with self._engine.begin() as connection:
-                self._catch_up(connection)
-                first = self._tree.size
-                if entries:
-                    connection.execute(insert(_entries), [
-                        {"position": first + i, "hash": hash_, "entry": entry.SerializeToString()}
-                        for i, (entry, hash_) in enumerate(zip(entries, hashes, strict=True))
-                    ])
+            try:
+                with self._engine.begin() as connection:
+                    self._catch_up(connection)
+                    first = self._tree.size
+                    if entries:
+                        connection.execute(insert(_entries), [
+                            {"position": first + i, "hash": hash_, "entry": entry.SerializeToString()}
+                            for i, (entry, hash_) in enumerate(zip(entries, hashes, strict=True))
+                        ])
+            except DatabaseError:  # of a commit that failed, only the disk knows whether it is there
+                with suppress(DatabaseError), reading(self._engine) as connection:
+                    self._catch_up(connection)
+                raise
             for hash_ in hashes:  # not before the commit: the tree holds what is on disk
                 self._tree.append(hash_)
         return first

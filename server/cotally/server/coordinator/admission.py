@@ -70,6 +70,11 @@ class Gate:
         """Refuse a stored release that its new reader's filters do not admit."""
         self._follower.check_replay(charge_)
 
+    def check_standing(self, grants: Iterable[query_pb2.SignedGrant], purpose: str) -> None:
+        """Refuse where a list in the log takes one of *grants* back."""
+        for grant in grants:
+            self._follower.revocations.check_standing(grant.body, purpose)
+
     def has_paid(self, round_: bytes, analyst: str, purpose: str | None = None) -> bool:
         """True iff the analyst paid for the round: for the purpose, or (None) for any."""
         return self._follower.has_paid(round_, analyst, purpose)

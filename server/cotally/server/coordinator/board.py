@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from cotally.v1 import roster_pb2, work_pb2
 
+BACKLOG = 1000  # pieces of work that wait for one listener
 SUSPENSION_S = 600  # for a department that committed and did not reveal
 
 
@@ -22,7 +23,12 @@ class Line:
     _queue: "asyncio.Queue[Message | None]" = field(default_factory=asyncio.Queue)
 
     def post(self, work: Message) -> None:
-        """Queue *work* behind everything posted before."""
+        """Queue *work* behind what was posted before; whoever is too far behind is hung up on."""
+        if self._queue.qsize() >= BACKLOG:
+            while not self._queue.empty():
+                self._queue.get_nowait()
+            self.close()
+            return
         self._queue.put_nowait(work)
 
     def close(self) -> None:

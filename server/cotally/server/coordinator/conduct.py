@@ -18,17 +18,20 @@ from cotally.server.protocol import announcement as announcements
 from cotally.server.protocol.reveal import roster_leaf
 from cotally.server.rpc.logs import Log
 from cotally.server.wire.federation import Federation
-from cotally.v1 import analyst_pb2, log_pb2, query_pb2, roster_pb2, round_pb2, work_pb2
-from cotally.v1.canonical import digest
+from cotally.v1 import analyst_pb2, log_pb2, query_pb2, round_pb2, work_pb2
 from cotally.v1.refusals import Refusal, Refused
 
 from .admission import Gate
 from .board import Board, Line
 from .decrypting import Decrypting
 from .in_force import InForce
+from .intake import Intake
+from .live import Live, LiveRounds
+from .mending import Mending
 from .progress import Progress
 from .replaying import Replays
-from .rounds import Part, Rounds
+from .revoking import Revoking
+from .rounds import Rounds
 from .session import Round
 from .voiding import Voiding
 from .witnessing import Witnessing
@@ -37,32 +40,13 @@ _Step = analyst_pb2.Step
 RETURN_MS = 6_000  # after a restart, members get this long to come back before a deadline counts
 
 
-class Live:
-    """One round in progress, its watchers, and the bell that rings when a party has answered."""
-
-    def __init__(self, round_: Round, turn: asyncio.Semaphore | None = None) -> None:
-        self.round = round_
-        self._turn = turn
-        self.progress = Progress(round_.id)
-        self.bell = asyncio.Event()
-        self.revealed = len(round_.reveals)
-        self.evidence: work_pb2.Evidence | None = None
-        self.refusing_holders: dict[str, Refused] = {}
-
-    def end_turn(self) -> None:
-        """Let the next round be announced: departments are done measuring. Safe to call twice."""
-        if self._turn is not None:
-            self._turn.release()
-            self._turn = None
-
-
 class Conductor:
     """Everything the coordinator does about rounds; the services only decode, call and encode."""
 
     def __init__(
         self, in_force: InForce, key: SigningKey, rounds: Rounds, audit: AuditLog, board: Board,
-        gate: Gate, witnessing: Witnessing, log: Log, now_ms: Callable[[], int],
-        random_bytes: Callable[[int], bytes],
+        gate: Gate, witnessing: Witnessing, live: LiveRounds, revoking: Revoking, log: Log,
+        now_ms: Callable[[], int], random_bytes: Callable[[int], bytes],
     ) -> None:
         self._in_force = in_force
         self._key = key
@@ -74,11 +58,14 @@ class Conductor:
         self._log = log
         self._now_ms = now_ms
         self._random_bytes = random_bytes
-        self._live: dict[bytes, Live] = {}
+        self._live = live
+        self._revoking = revoking
+        self._mending = Mending(rounds, audit, witnessing, log)
         self._tasks: set[asyncio.Task[None]] = set()
         self._decrypting = Decrypting(board)
         self._patient_until_ms = 0  # no deadline counts before
         self._turn = asyncio.Semaphore(1)
+        self.intake = Intake(live, rounds, gate, witnessing, log)
         self.replays = Replays(in_force, board, gate, rounds, audit, witnessing, log, now_ms)
         self.voiding = Voiding(in_force, board, rounds, audit, witnessing, log)
 
@@ -88,7 +75,7 @@ class Conductor:
 
     def live(self) -> list[round_pb2.Announcement]:
         """What was announced and has not ended."""
-        return [live.round.announcement.body for live in self._live.values()]
+        return self._live.announced()
 
     # Steps 1 to 3
 
@@ -132,13 +119,13 @@ class Conductor:
         plan = admission.priced.plan
         for node in admission.participants:  # one that spends nothing says so when it declines or is back
             self._board.note_spent(node, plan.population, plan.pico_rho)
-        self._audit.append(log_pb2.LogEntry(announcement=log_pb2.AnnouncementLeaf(round=round_.id)))
         self._start(round_, self._turn)
         return round_.id
 
     def resume(self) -> None:
         """Go on with the rounds that a stop interrupted; their members come back a little later."""
         self._patient_until_ms = self._now_ms() + RETURN_MS
+        self._mending.resume()
         self.voiding.resume()
         for round_ in self._rounds.unfinished(self._federation):
             self._log.event("round_resumed", round=round_.id)
@@ -161,8 +148,10 @@ class Conductor:
             self._turn.release()
 
     def _start(self, round_: Round, turn: asyncio.Semaphore | None = None) -> None:
-        live = self._live[round_.id] = Live(round_, turn)
+        live = Live(round_, turn)
+        self._live.add(live)
         task = asyncio.create_task(self._run(live))
+        live.conducted_by(task)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -173,85 +162,16 @@ class Conductor:
 
     def replay_to(self, line: Line) -> None:
         """Post to a fresh line whatever it may have missed of the live rounds."""
-        name = line.member.name
         self.voiding.greet(line)
-        for live in self._live.values():
-            round_ = live.round
-            if line.member.role == roster_pb2.ROLE_KEY_HOLDER:
-                if live.evidence is not None and name not in round_.partials:
-                    line.post(work_pb2.KeyHolderWork(evidence=live.evidence))
-            elif round_.frozen is not None:
-                if name in round_.members and name not in round_.reveals:
-                    line.post(work_pb2.NodeWork(frozen=round_.frozen))
-            elif name in round_.participants and name not in round_.commitments:
-                line.post(work_pb2.NodeWork(announcement=round_.announcement))
-
-    # What the parties send
-
-    def commit(self, commitment: round_pb2.Commitment) -> None:
-        """Take a commitment (step 6)."""
-        live = self._of(commitment.body.round)
-        node = commitment.body.node
-        fresh = node not in live.round.commitments
-        if fresh and commitment.body.links:
-            self._witnessing.follow()
-            self._gate.check_links(commitment, live.round.announcement.body.plan)
-        live.round.commit(commitment)
-        if fresh:
-            self._rounds.keep(live.round.id, Part.COMMITMENT, node, commitment)
-            live.progress.step(_Step.STEP_COMMITTED, node, len(live.round.commitments),
-                               len(live.round.participants))
-            live.bell.set()
-
-    def decline(self, member: roster_pb2.Member, round_: bytes, refused: Refused) -> None:
-        """Take a refusal instead (steps 4 and 9)."""
-        live = self._of(round_)
-        self._log.warning("declined", round=round_, peer=member.name, refusal=refused.refusal,
-                          message=refused.message)
-        if member.role == roster_pb2.ROLE_NODE:
-            live.round.decline(member.name, refused)
-        else:
-            live.refusing_holders[member.name] = refused
-        live.bell.set()
-
-    async def reveal(self, opened: round_pb2.Reveal) -> None:
-        """Take a reveal (step 7)."""
-        live = self._of(opened.body.round)
-        node = opened.body.node
-        fresh = node not in live.round.reveals
-        await asyncio.to_thread(live.round.reveal, opened)
-        if fresh:
-            self._rounds.keep(live.round.id, Part.REVEAL, node, opened)
-            live.revealed += 1  # others may have been checked meanwhile: count what was told
-            live.progress.step(_Step.STEP_REVEALED, node, live.revealed, len(live.round.members))
-            live.bell.set()
-
-    async def partial(self, partial: round_pb2.Partial) -> None:
-        """Take a partial decryption (step 9); one that does not verify takes its holder out."""
-        live = self._of(partial.body.round)
-        holder = partial.body.key_holder
-        try:
-            await asyncio.to_thread(live.round.partial, partial)
-        except Refused as refused:
-            live.refusing_holders[holder] = refused
-            self._log.warning("partial_refused", round=live.round.id, peer=holder,
-                              refusal=refused.refusal, message=refused.message)
-            raise
-        finally:
-            live.bell.set()
-        live.progress.step(_Step.STEP_DECRYPTED, holder, len(live.round.partials),
-                           self._federation.policy.threshold)
+        for live in self._live:
+            owed = live.owed_to(line.member)
+            if owed is not None:
+                line.post(owed)
 
     def left(self) -> None:
         """Somebody's line ended: whoever awaits an answer may have to ask another."""
-        for live in self._live.values():
+        for live in self._live:
             live.bell.set()
-
-    def _of(self, round_: bytes) -> Live:
-        live = self._live.get(round_)
-        if live is None:
-            raise Refused(Refusal.OUT_OF_ORDER, "this round is over, or was never announced")
-        return live
 
     # The way of a round
 
@@ -262,17 +182,19 @@ class Conductor:
         except Refused as refused:
             self._die(live, refused)
         except asyncio.CancelledError:
-            raise
+            if live.halted is None:
+                raise
+            self._die(live, live.halted)
         except Exception as error:
             self._log.exception("round_failed", error, round=round_.id)
             self._die(live, Refused(Refusal.INTERNAL, "the coordinator failed; its log tells where"))
         finally:
             live.end_turn()
-        self._live.pop(round_.id, None)
-        live.progress.end()
+        self._live.end(live)
 
     async def _conduct(self, live: Live) -> None:
         round_ = live.round
+        self._mending.announced(round_.id)
         live.progress.step(_Step.STEP_ANNOUNCED, total=len(round_.participants))
         if round_.frozen is None:
             self._post(round_.participants, work_pb2.NodeWork(announcement=round_.announcement))
@@ -299,10 +221,12 @@ class Conductor:
         """Log the frozen roster once, also where a stop came between freezing and logging."""
         self._witnessing.follow()
         if round_.frozen is not None and not self._gate.roster_is_logged(round_.id):
+            self._witnessing.show(c.body.grant for c in round_.frozen.body.commitments)
             self._audit.append(log_pb2.LogEntry(roster=roster_leaf(round_.frozen)))
 
     async def _collect_reveals(self, live: Live) -> None:
         round_ = live.round
+        self._revoking.check_round(round_)  # a revoked grant's department would not reveal
         if round_.withheld:
             self._post(round_.withheld, work_pb2.NodeWork(frozen=round_.frozen))
         await self._until(live, lambda: not round_.withheld,
@@ -321,6 +245,7 @@ class Conductor:
         known = self._gate.transcript_index(live.round.id)
         if known is not None:
             return known
+        self._revoking.check_round(live.round)  # key holders would not decrypt it: it must not be charged
         return self._audit.append(log_pb2.LogEntry(transcript=leaf))
 
     def _release(self, live: Live, index: int, witnessed: log_pb2.WitnessedCheckpoint) -> None:
@@ -334,35 +259,31 @@ class Conductor:
             release=release, leaf=round_.combine(), checkpoint=witnessed,
             inclusion=self._audit.inclusion(index, size))
         self._rounds.release(round_.id, bundle)
-        self._audit.append(log_pb2.LogEntry(release=log_pb2.ReleaseLeaf(
-            round=round_.id, release=digest("release", release.body))))
+        self._mending.ended(round_.id)
         round_.forget()
         live.progress.step(_Step.STEP_RELEASED)
         self._log.event("released", round=round_.id, count=len(round_.members))
         self._witnessing.spread()
 
     def _die(self, live: Live, refused: Refused) -> None:
+        """End a round without a release; what the disk does not take now, the next start does again."""
         round_ = live.round
         self._log.warning("round_dead", round=round_.id, refusal=refused.refusal, message=refused.message)
-        self._rounds.die(round_.id, refused)
         withheld = round_.withheld if refused.refusal is Refusal.WITHHELD else []
-        self._audit.append(log_pb2.LogEntry(dead=log_pb2.DeadLeaf(
-            round=round_.id, reason=refused.refusal, departments=withheld)))
-        self.voiding.begin(round_)
-        self._witnessing.spread()
+        try:
+            died = self._rounds.die(round_.id, refused, withheld)
+            self._mending.ended(round_.id)
+            if died:
+                self.voiding.begin(round_)
+            self._witnessing.spread()
+        except Exception as error:
+            self._log.exception("not_stored", error, round=round_.id)
 
     # Waiting and posting
 
     async def _until(self, live: Live, done: Callable[[], bool], deadline_ms: int) -> None:
-        """Wait for *done*, looking again whenever a party answers, but not past the deadline."""
-        deadline_ms = max(deadline_ms, self._patient_until_ms)
-        while not done() and (left := self._remaining(deadline_ms)) > 0:
-            live.bell.clear()
-            try:
-                async with asyncio.timeout(left):  # wait_for may swallow a cancellation
-                    await live.bell.wait()
-            except TimeoutError:
-                return
+        """Wait for *done*, but not past the deadline."""
+        await live.until(done, lambda: self._remaining(max(deadline_ms, self._patient_until_ms)))
 
     def _remaining(self, until_ms: int) -> float:
         return (until_ms - self._now_ms()) / 1000

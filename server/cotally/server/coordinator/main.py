@@ -14,10 +14,12 @@ from cotally.server.audit.follower import Follower, beginning
 from cotally.server.crypto import equality_proof, parallel, plaintext_proof
 from cotally.server.crypto.keys import PublicKey
 from cotally.server.rpc import credentials
+from cotally.server.rpc.entrance import Entrance
 from cotally.server.rpc.logs import Log
 from cotally.server.rpc.running import Ready, RunCommand
 from cotally.server.rpc.server import serve
 from cotally.server.settings import config, party
+from cotally.server.settings.revocations import LIST
 from cotally.server.store.database import open_database
 from cotally.v1 import (
     analyst_pb2_grpc,
@@ -31,8 +33,11 @@ from .admission import Gate
 from .board import Board
 from .conduct import Conductor
 from .in_force import InForce
+from .live import LiveRounds
 from .policies import POLICY, Policies
+from .pricing import Pricing
 from .public import AnalystService, AuditService
+from .revoking import Revoking
 from .rounds import Rounds
 from .service import KeyHolderService, NodeService
 from .succession import Successions
@@ -57,7 +62,9 @@ async def _serve(path: Path, log: Log, ready: Ready) -> None:
     board = Board(in_force.federation.roster)
     gate = Gate(in_force, follower, board)
     witnessing = Witnessing(us.federation, audit, follower, board, us.signing)
-    conductor = Conductor(in_force, us.signing, rounds, audit, board, gate, witnessing, log,
+    live = LiveRounds()
+    revoking = Revoking(in_force, common.path.parent / LIST, follower, witnessing, audit, board, live, log)
+    conductor = Conductor(in_force, us.signing, rounds, audit, board, gate, witnessing, live, revoking, log,
                           lambda: time.time_ns() // 1_000_000, os.urandom)
 
     successions = Successions(in_force, common.path.parent / party.SUCCESSOR, board, conductor, witnessing,
@@ -67,25 +74,27 @@ async def _serve(path: Path, log: Log, ready: Ready) -> None:
                         lambda data: write_bytes(us.state / POLICY, data))
 
     def register(server: grpc.aio.Server) -> None:
-        shared = (in_force, board, conductor, witnessing, successions, log)
+        shared = (in_force, board, conductor, witnessing, successions, revoking, log)
         node_pb2_grpc.add_NodesServicer_to_server(NodeService(*shared), server)
         keyholder_pb2_grpc.add_KeyHoldersServicer_to_server(KeyHolderService(*shared), server)
         analyst_pb2_grpc.add_AnalystsServicer_to_server(
-            AnalystService(in_force, board, gate, conductor, rounds), server)
+            AnalystService(in_force, board, gate, conductor, rounds, Pricing(in_force), revoking), server)
         audit_pb2_grpc.add_AuditServicer_to_server(
-            AuditService(in_force, audit, witnessing), server)
+            AuditService(in_force, audit, witnessing, revoking), server)
 
     # Proofs are checked in threads; each gives up the interpreter lock, so that several go on at once.
     sys.setswitchinterval(SWITCH_S)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(initializer=parallel.release_lock))
     conductor.resume()  # before anybody can ask for a round that is not alive yet
-    serving = await serve(settings.listen, tls, register, log)
+    entrance = Entrance(lambda: in_force.federation.charter, standing=revoking.check_member)
+    serving = await serve(settings.listen, tls, register, log, entrance)
     party.write(us.state / "address", str(serving.address))
     us.ready(ready)
     try:
         await asyncio.to_thread(_warm, in_force.federation.key)
         async with asyncio.TaskGroup() as watching:
             watching.create_task(policies.run())
+            watching.create_task(revoking.run())
             watching.create_task(successions.run())
     finally:
         conductor.stop()

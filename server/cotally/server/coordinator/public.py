@@ -25,6 +25,8 @@ from .admission import Gate
 from .board import Board
 from .conduct import Conductor
 from .in_force import InForce
+from .pricing import Pricing
+from .revoking import Revoking
 from .rounds import Rounds
 from .witnessing import ENTRIES_PER_GROWTH, Witnessing
 
@@ -35,19 +37,22 @@ class AnalystService(analyst_pb2_grpc.AnalystsServicer):
     """Analyst -> coordinator."""
 
     def __init__(self, in_force: InForce, board: Board, gate: Gate, conductor: Conductor,
-                 rounds: Rounds) -> None:
+                 rounds: Rounds, pricing: Pricing, revoking: Revoking) -> None:
         self._in_force = in_force
         self._board = board
         self._gate = gate
         self._conductor = conductor
         self._rounds = rounds
+        self._pricing = pricing
+        self._revoking = revoking
 
     @property
     def _federation(self) -> Federation:
         return self._in_force.federation
 
     def _caller(self, context: _Context) -> roster_pb2.Member:
-        return caller(context, self._federation.charter, roster_pb2.ROLE_ANALYST)
+        return self._revoking.check_member(
+            caller(context, self._federation.charter, roster_pb2.ROLE_ANALYST))
 
     async def Welcome(  # noqa: N802 - named by the contract
         self, request: analyst_pb2.WelcomeRequest, context: _Context
@@ -65,7 +70,7 @@ class AnalystService(analyst_pb2_grpc.AnalystsServicer):
         self, request: analyst_pb2.QuoteRequest, context: _Context
     ) -> analyst_pb2.QuoteResponse:
         member = self._caller(context)
-        priced = self._federation.price(request.query)
+        priced = await self._pricing.price(member.name, request.query)
         here = set(self._board.connected(roster_pb2.ROLE_NODE))
         holders = priced.table.holders
         return analyst_pb2.QuoteResponse(
@@ -80,11 +85,13 @@ class AnalystService(analyst_pb2_grpc.AnalystsServicer):
         member = self._caller(context)
         if request.envelope.body.analyst != member.name:
             raise Refused(Refusal.CREDENTIALS, f"{member.name} cannot ask in the name of another analyst")
+        await self._pricing.price(member.name, request.envelope.body.query)  # kept for all that follows
         round_ = await self._conductor.ask(request.envelope)
         progress = self._conductor.watch(round_)
         if progress is not None:
             async for said in progress.watch():
                 yield analyst_pb2.AskResponse(progress=said)
+        self._revoking.check_member(member)  # the stream may have been open for long
         for frame in self._bundle(round_):
             yield analyst_pb2.AskResponse(bundle=frame)
 
@@ -121,8 +128,10 @@ class AnalystService(analyst_pb2_grpc.AnalystsServicer):
 class AuditService(audit_pb2_grpc.AuditServicer):
     """Anybody in the roster -> coordinator, read only."""
 
-    def __init__(self, in_force: InForce, audit: AuditLog, witnessing: Witnessing) -> None:
+    def __init__(self, in_force: InForce, audit: AuditLog, witnessing: Witnessing,
+                 revoking: Revoking) -> None:
         self._in_force = in_force
+        self._revoking = revoking
         self._audit = audit
         self._witnessing = witnessing
 
@@ -130,17 +139,20 @@ class AuditService(audit_pb2_grpc.AuditServicer):
     def _federation(self) -> Federation:
         return self._in_force.federation
 
+    def _check_caller(self, context: _Context) -> None:
+        self._revoking.check_member(caller(context, self._federation.charter))
+
     async def LatestCheckpoint(  # noqa: N802
         self, request: audit_pb2.LatestCheckpointRequest, context: _Context
     ) -> audit_pb2.LatestCheckpointResponse:
-        caller(context, self._federation.charter)
+        self._check_caller(context)
         return audit_pb2.LatestCheckpointResponse(
             checkpoint=await self._witnessing.witness(self._audit.size))
 
     async def Entries(  # noqa: N802
         self, request: audit_pb2.EntriesRequest, context: _Context
     ) -> AsyncIterator[work_pb2.Frame]:
-        caller(context, self._federation.charter)
+        self._check_caller(context)
         for first in range(request.first, request.size, ENTRIES_PER_GROWTH):
             upto = min(request.size, first + ENTRIES_PER_GROWTH)
             growth = work_pb2.Growth(first=first, entries=self._audit.entries(first, upto))
@@ -150,11 +162,11 @@ class AuditService(audit_pb2_grpc.AuditServicer):
     async def Inclusion(  # noqa: N802
         self, request: audit_pb2.InclusionRequest, context: _Context
     ) -> audit_pb2.InclusionResponse:
-        caller(context, self._federation.charter)
+        self._check_caller(context)
         return audit_pb2.InclusionResponse(proof=self._audit.inclusion(request.index, request.size))
 
     async def Consistency(  # noqa: N802
         self, request: audit_pb2.ConsistencyRequest, context: _Context
     ) -> audit_pb2.ConsistencyResponse:
-        caller(context, self._federation.charter)
+        self._check_caller(context)
         return audit_pb2.ConsistencyResponse(path=self._audit.consistency(request.first, request.second))

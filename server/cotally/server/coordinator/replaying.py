@@ -87,10 +87,13 @@ class Replays:
         if not self._gate.has_paid(round_, body.analyst, body.purpose):
             try:
                 grants = await self._permits(round_, envelope, departments)
+                self._witnessing.follow()  # what was logged while they answered may have spent it
+                self._gate.check_standing(grants, body.purpose)  # a list may have come while others answered
                 self._gate.check_replay(charge(body, stored.announcement.body.plan, grants))
             except Refused as refused:
                 self._log.event("not_replayed", round=round_, refusal=refused.refusal)
                 return None
+            self._witnessing.show(grants)
             self._audit.append(log_pb2.LogEntry(replay=_leaf(round_, stored.announcement.body, body, grants)))
             self._witnessing.follow()
             if not self._gate.has_paid(round_, body.analyst, body.purpose):

@@ -1,6 +1,6 @@
 """What the coordinator keeps of its rounds, so that a restart goes on where it was."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -30,6 +30,7 @@ class Part(StrEnum):
     REVEAL = "reveal"
     PARTIAL = "partial"
     VOID = "void"
+    WITHHELD = "withheld"  # its party committed and did not reveal; the message is empty
 
 
 _metadata = sa.MetaData()
@@ -109,13 +110,34 @@ class Rounds:
                 state=State.RELEASED, bundle=bundle.SerializeToString()).where(_rounds.c.round == round_))
             db.execute(_parts.delete().where(_parts.c.round == round_, _parts.c.part == Part.REVEAL))
 
-    def die(self, round_: bytes, refused: Refused) -> None:
-        """Record why a round ended without a release, and delete the departments' ciphertexts."""
+    def die(self, round_: bytes, refused: Refused, withheld: Sequence[str] = ()) -> bool:
+        """Record why a round ended without a release, and delete the departments' ciphertexts.
+
+        False, and nothing changes, where a release is stored: somebody may hold it already.
+        """
         with self._engine.begin() as db:
-            db.execute(_rounds.update().values(
+            died = db.execute(_rounds.update().values(
                 state=State.DEAD, refusal=refused.refusal, message=refused.message).where(
-                _rounds.c.round == round_))
-            db.execute(_parts.delete().where(_parts.c.round == round_, _parts.c.part == Part.REVEAL))
+                _rounds.c.round == round_, _rounds.c.state != State.RELEASED)).rowcount == 1
+            if died:
+                for name in withheld:
+                    db.execute(_parts.insert().prefix_with("OR IGNORE").values(
+                        round=round_, part=Part.WITHHELD, party=name, message=b""))
+                db.execute(_parts.delete().where(_parts.c.round == round_, _parts.c.part == Part.REVEAL))
+        return died
+
+    def withheld(self, round_: bytes) -> list[str]:
+        """Names of the departments that withheld in a dead round, sorted."""
+        with self._engine.begin() as db:
+            return sorted(db.execute(sa.select(_parts.c.party).where(
+                _parts.c.round == round_, _parts.c.part == Part.WITHHELD)).scalars())
+
+    def all(self) -> list[tuple[bytes, bool]]:
+        """Every round in the order of their announcement, and whether it has an outcome."""
+        with self._engine.begin() as db:
+            rows = db.execute(sa.select(_rounds.c.round, _rounds.c.state).order_by(
+                sa.literal_column("rowid"))).all()
+        return [(row.round, row.state != State.OPEN) for row in rows]
 
     def outcome(self, round_: bytes) -> log_pb2.Bundle | Refused | None:
         """The bundle of a released round, the refusal of a dead one, None while it is open."""

@@ -23,6 +23,7 @@ from cotally.v1.refusals import Refusal, Refused
 from .board import Board
 from .conduct import Conductor
 from .in_force import InForce
+from .revoking import Revoking
 from .succession import Successions
 from .witnessing import Witnessing
 
@@ -37,12 +38,13 @@ class Listening:
     role: "roster_pb2.Role.ValueType"
 
     def __init__(self, in_force: InForce, board: Board, conductor: Conductor,
-                 witnessing: Witnessing, successions: Successions, log: Log) -> None:
+                 witnessing: Witnessing, successions: Successions, revoking: Revoking, log: Log) -> None:
         self._in_force = in_force
         self.board = board
         self.conductor = conductor
         self.witnessing = witnessing
         self.successions = successions
+        self.revoking = revoking
         self.log = log
 
     @property
@@ -52,7 +54,7 @@ class Listening:
 
     def caller(self, context: _Context) -> roster_pb2.Member:
         """Whoever calls, in this service's role."""
-        return caller(context, self.federation.charter, self.role)
+        return self.revoking.check_member(caller(context, self.federation.charter, self.role))
 
     async def Listen(  # noqa: N802 - named by the contract
         self, request: work_pb2.ListenRequest, context: _Context
@@ -86,7 +88,7 @@ class Listening:
         member = self.caller(context)
         self.board.note_ledgers(member.name, request.ledgers)
         if not self._declined_beside_rounds(member.name, request):
-            self.conductor.decline(member, request.round, from_detail(request.refusal))
+            self.conductor.intake.decline(member, request.round, from_detail(request.refusal))
         return work_pb2.DeclineResponse()
 
     def _declined_beside_rounds(self, name: str, request: work_pb2.DeclineRequest) -> bool:
@@ -125,11 +127,18 @@ class NodeService(Listening, node_pb2_grpc.NodesServicer):
         self.conductor.replays.permit(self.caller(context), request)
         return work_pb2.PermitResponse()
 
+    async def Revoke(  # noqa: N802
+        self, request: work_pb2.RevokeRequest, context: _Context
+    ) -> work_pb2.RevokeResponse:
+        _own(self.caller(context), request.revocation.body.issuer)
+        self.revoking.take(request.revocation)
+        return work_pb2.RevokeResponse()
+
     async def Commit(  # noqa: N802
         self, request: work_pb2.CommitRequest, context: _Context
     ) -> work_pb2.CommitResponse:
         _own(self.caller(context), request.commitment.body.node)
-        self.conductor.commit(request.commitment)
+        self.conductor.intake.commit(request.commitment)
         return work_pb2.CommitResponse()
 
     async def Reveal(  # noqa: N802
@@ -138,7 +147,7 @@ class NodeService(Listening, node_pb2_grpc.NodesServicer):
         member = self.caller(context)
         opened = await receive_one(request_iterator, round_pb2.Reveal, REVEAL_BYTES)
         _own(member, opened.body.node)
-        await self.conductor.reveal(opened)
+        await self.conductor.intake.reveal(opened)
         return work_pb2.RevealResponse(round=opened.body.round)
 
 
@@ -163,5 +172,5 @@ class KeyHolderService(Listening, keyholder_pb2_grpc.KeyHoldersServicer):
         member = self.caller(context)
         partial = await receive_one(request_iterator, round_pb2.Partial, PARTIAL_BYTES)
         _own(member, partial.body.key_holder)
-        await self.conductor.partial(partial)
+        await self.conductor.intake.partial(partial)
         return work_pb2.PartialResponse(round=partial.body.round)

@@ -95,7 +95,8 @@ class Round:
     def _too_few(self) -> Refused:
         silent = sorted(set(self.participants) - set(self.commitments) - set(self.declined))
         codes = {why.refusal for why in self.declined.values()}
-        refusal = codes.pop() if len(codes) == 1 and not silent else Refusal.TOO_FEW_DEPARTMENTS
+        one = len(codes) == 1 and not silent and Refusal.OUT_OF_ORDER not in codes  # which is: not ready by D
+        refusal = codes.pop() if one else Refusal.TOO_FEW_DEPARTMENTS
         reasons = _alike(self.declined)
         if silent:
             reasons.append(f"no answer in time from {', '.join(silent)}")

@@ -1,14 +1,16 @@
 """Cosignatures: the log grows, its witnesses fold it, and a quorum of them signs what they saw."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cotally.server.audit.checkpoint import cosign_bytes, quorum, text
 from cotally.server.audit.follower import Follower
 from cotally.server.audit.log import AuditLog
+from cotally.server.audit.stages import grant_leaf
 from cotally.server.crypto import signing
 from cotally.server.wire.federation import Federation
-from cotally.v1 import log_pb2, roster_pb2, work_pb2
+from cotally.v1 import log_pb2, query_pb2, roster_pb2, work_pb2
 from cotally.v1.refusals import Refusal, Refused
 
 from .board import Board, Line
@@ -118,6 +120,22 @@ class Witnessing:
         """Fold our own log, so that filters are known before a round is announced."""
         if self._follower.size < self._log.size:
             self._follower.fold(self._log.entries(self._follower.size, self._log.size))
+
+    def show(self, grants: Iterable[query_pb2.SignedGrant]) -> None:
+        """Log the public fields of those grants that the log does not show yet."""
+        self.follow()
+        for signed in grants:
+            if not self._follower.shows_grant(signed.body):
+                self._log.append(log_pb2.LogEntry(grant=grant_leaf(signed.body)))
+                self.follow()
+
+    def is_announced(self, round_: bytes) -> bool:
+        """True iff the log that we folded holds the round's announcement."""
+        return self._follower.is_announced(round_)
+
+    def has_ended(self, round_: bytes) -> bool:
+        """True iff the log that we folded holds the round's release, or its death."""
+        return self._follower.is_released(round_) or self._follower.is_dead(round_)
 
     def is_void(self, round_: bytes) -> bool:
         """True iff the log that we folded holds the round's void leaf."""

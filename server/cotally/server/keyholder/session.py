@@ -8,6 +8,7 @@ Before the key share is used, all of this holds; each point is refused by its ow
 - Every member signed a reveal to the same roster, and opens its commitment with a valid proof.
 - The ledger links of every member continue the chain that the log remembers, and reserve this round;
   the log holds this very roster and those very links, so that no fork can hide between two rounds.
+- The log shows the grant of every member, and holds no list, ahead of the transcript, that takes one back.
 - The product that we decrypt is the one that we multiplied from exactly that roster's parts.
 - The log holds our own recomputation of the transcript leaf at the stated index, and the fold over
   the whole log admits it: it is the round's first leaf and every filter could pay.
@@ -79,6 +80,7 @@ class KeyHolderSession:
         made = transcript(evidence.frozen, evidence.reveals, products)
         leaf = transcript_leaf(evidence.announcement.body, evidence.frozen, made)
         self._check_log(evidence, leaf)
+        self._check_grants(evidence)
         return Examined(made, products, priced.plan.packing.ciphertexts,
                         evidence.announcement.body.envelope.body.query_id)
 
@@ -118,6 +120,13 @@ class KeyHolderSession:
             raise Refused(Refusal.OUT_OF_ORDER, "the log declares this round dead")
         if not self.follower.admits(round_):
             raise Refused(Refusal.BUDGET_SPENT, "the federation's filters do not admit this round")
+
+    def _check_grants(self, evidence: work_pb2.Evidence) -> None:
+        purpose = evidence.announcement.body.envelope.body.purpose
+        for commitment in evidence.frozen.body.commitments:
+            grant = commitment.body.grant.body
+            self.follower.check_grant_shown(grant, evidence.index)
+            self.follower.revocations.check_standing(grant, purpose, evidence.index)
 
     def decrypt(self, examined: Examined) -> round_pb2.Partial:
         """Record the round, then use the key share; the same transcript again gets the same bytes."""

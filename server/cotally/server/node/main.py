@@ -2,11 +2,10 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-
-from google.protobuf.message import DecodeError
 
 from cotally.server.audit import follower_store
 from cotally.server.audit.follower import Follower
@@ -22,11 +21,13 @@ from cotally.server.rpc.logs import Log
 from cotally.server.rpc.running import Ready, RunCommand
 from cotally.server.settings import config, party
 from cotally.server.store.database import open_database
-from cotally.v1 import query_pb2, roster_pb2
+from cotally.v1 import roster_pb2
 from cotally.v1.refusals import Misconfigured, Refused
 
-from . import rounds
+from . import lists, rounds, sent
+from .folder import Folder
 from .measuring import Measuring
+from .permissions import Permissions
 from .service import NodeService
 from .session import NodeSession
 
@@ -37,7 +38,7 @@ async def _serve(path: Path, log: Log, ready: Ready) -> None:
     us = party.load(common, roster_pb2.ROLE_NODE)
     log = Log("node", us.member.name)
     tls = credentials.load(common.ca, common.certificate, common.key)
-    database = open_database(us.state / "ledger.db", ledgers.SCHEMA, rounds.SCHEMA)
+    database = open_database(us.state / "ledger.db", ledgers.SCHEMA, rounds.SCHEMA, lists.SCHEMA)
     ledger = ledgers.Ledger(database, us.member.name)
     budgets = _budgets(settings, us)
     followers = follower_store.FollowerStore(open_database(us.state / "log.db", follower_store.SCHEMA))
@@ -46,14 +47,20 @@ async def _serve(path: Path, log: Log, ready: Ready) -> None:
     follower = followers.load(us.federation.charter)
     federation = us.in_force(follower.roster)
     set_budgets(ledger, follower, us.member.name, budgets, log)
+    permissions = Permissions(federation, us.member.name, follower, lists.Lists(database),
+                              max_age_ms=settings.revocations_max_age)
+    folder = Folder(settings.grants, permissions, log)
+    folder.check()
+    folder.look()
     session = NodeSession(
         federation, us.member.name, us.signing, rounds.Rounds(database), ledger, follower,
-        _grants(settings.grants), settings.accept_min_departments, settings.refunds)
+        permissions, settings.accept_min_departments, settings.refunds)
     session.settle()
     measuring = Measuring(federation, holding, os.urandom, log, settings.noise)
     rehearse = partial(_rehearse, settings=settings)
     await asyncio.to_thread(rehearse, measuring)
-    service = NodeService(session, us, ledger, followers, measuring, tables, rehearse, log)
+    leaving = sent.Sent(open_database(us.state / "sent.db", sent.SCHEMA), lambda: time.time_ns() // 1_000_000)
+    service = NodeService(session, us, ledger, followers, measuring, tables, rehearse, folder, leaving, log)
     async with channel.connect(settings.coordinator, tls) as line:
         await service.serve(line, settings.coordinator, tls, lambda: us.ready(ready))
 
@@ -126,14 +133,6 @@ def _snapshots(holding: Holding, settings: config.NodeConfig, us: party.Party, l
     for table in held[:1]:
         holding.open(table)  # the first question finds the engine open; later ones, as the one before left it
     return frozenset(t.name for t in held)
-
-
-def _grants(folder: Path) -> list[query_pb2.SignedGrant]:
-    try:
-        return [query_pb2.SignedGrant.FromString(p.read_bytes()) for p in sorted(folder.glob("*.grant"))]
-    except (DecodeError, OSError):
-        raise Misconfigured(f"{folder}: a grant in this folder cannot be read; sign it again with "
-                            "`cotally node grant`") from None
 
 
 run_command = RunCommand(

@@ -115,7 +115,8 @@ class Rounds:
     def close(db: sa.Connection, round_: bytes) -> None:
         """Delete the secrets of a round that ended, in the transaction that commits its price."""
         db.execute(_rounds.update().values(
-            state=State.DONE, salt=None, ciphertexts=None, proof=None).where(_rounds.c.round == round_))
+            state=State.DONE, salt=None, ciphertexts=None, proof=None).where(
+            _rounds.c.round == round_, _rounds.c.state != State.DONE))
 
 
 def _insert(round_: bytes, announcement: round_pb2.SignedAnnouncement, state: State) -> sa.Insert:

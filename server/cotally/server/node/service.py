@@ -1,4 +1,4 @@
-"""A node at work: receive, hand to the session, measure, answer at D."""
+"""A node at work: receive, hand to the session, measure, answer at D through the one door."""
 
 import asyncio
 import time
@@ -13,18 +13,24 @@ from cotally.server.protocol.announcement import round_id
 from cotally.server.rpc.channel import keep_listening
 from cotally.server.rpc.credentials import Credentials
 from cotally.server.rpc.dialling import Desk, deliver
-from cotally.server.rpc.frames import split
 from cotally.server.rpc.hello import make_hello
 from cotally.server.rpc.logs import Log
+from cotally.server.rpc.refusals import from_error
 from cotally.server.settings.party import Party
 from cotally.server.settings.succession import Succession
 from cotally.server.wire.federation import Federation
-from cotally.v1 import log_pb2, node_pb2_grpc, round_pb2, work_pb2
+from cotally.v1 import log_pb2, query_pb2, round_pb2, work_pb2
 from cotally.v1.refusals import Refusal, Refused
 
+from .door import Door
+from .folder import Folder
 from .measuring import Measuring
 from .rounds import Sealed
+from .sent import Sent
 from .session import Decision, NodeSession
+
+LOOK_S = 0.5  # between two looks at the folder of grants
+REVOKE_S = 5.0  # between two tries to have our list of revocations logged
 
 
 class NodeService:
@@ -32,7 +38,7 @@ class NodeService:
 
     def __init__(
         self, session: NodeSession, us: Party, ledger: Ledger, followers: FollowerStore, measuring: Measuring,
-        tables: frozenset[str], rehearse: Callable[[Measuring], None], log: Log,
+        tables: frozenset[str], rehearse: Callable[[Measuring], None], folder: Folder, sent: Sent, log: Log,
     ) -> None:
         self._session = session
         self._succession = Succession(us, session.federation, self._under, self._work_with, log)
@@ -41,23 +47,33 @@ class NodeService:
         self._followers = followers
         self._measuring = measuring
         self._tables = tables
+        self._folder = folder
+        self._sent = sent
         self._log = log
 
     async def serve(self, channel: grpc.aio.Channel, address: str, credentials: Credentials,
                     ready: Callable[[], None]) -> None:
-        """Listen for work, for ever."""
-        stub = node_pb2_grpc.NodesStub(channel)
-        desks = [Desk(stub.Decline, self._ledger.status, address, self._log) for _ in range(2)]
-        self._permits = Desk(stub.Decline, self._ledger.status, address, self._log)
+        """Listen for work, and watch what our officer grants and revokes, for ever."""
+        door = Door(channel, self._sent)
+        watching = asyncio.create_task(self._watch(door, address))
+        try:
+            await self._listen(door, address, credentials, ready)
+        finally:
+            watching.cancel()
+
+    async def _listen(self, door: Door, address: str, credentials: Credentials,
+                      ready: Callable[[], None]) -> None:
+        desks = [Desk(door.decline, self._ledger.status, address, self._log) for _ in range(2)]
+        self._permits = Desk(door.decline, self._ledger.status, address, self._log)
         work = keep_listening(
-            lambda: stub.Listen(work_pb2.ListenRequest(
+            lambda: door.listen(work_pb2.ListenRequest(
                 hello=make_hello(self._session.federation.charter, self._session.name),
                 log_size=self._session.follower.size, ledgers=self._ledger.status())),
             work_pb2.NodeWork, address=address, credentials=credentials, log=self._log,
             connected=ready)
         async for item in work:
             try:
-                await self._handle(item, stub, *desks)
+                await self._handle(item, door, *desks)
             except grpc.RpcError:
                 self._log.debug("not_delivered")  # the stream breaks too, and is dialled again
             except Refused as refused:
@@ -65,27 +81,26 @@ class NodeService:
             except Exception as error:  # one bad piece of work does not end a department
                 self._log.exception("work_failed", error)
 
-    async def _handle(self, item: work_pb2.NodeWork, stub: "node_pb2_grpc.NodesAsyncStub",
+    async def _handle(self, item: work_pb2.NodeWork, door: Door,
                       committing: Desk, revealing: Desk) -> None:
         match item.WhichOneof("work"):
             case "growth":
-                await self._cosign(item.growth, stub)
+                await self._cosign(item.growth, door)
             case "announcement":
                 announced = item.announcement
-                committing.start(round_id(announced), partial(self._take_part, announced, stub))
+                committing.start(round_id(announced), partial(self._take_part, announced, door))
             case "frozen":
                 # A desk of its own: the answer to our Commit may still be on its way.
-                revealing.start(item.frozen.body.round, partial(self._reveal, item.frozen, stub))
+                revealing.start(item.frozen.body.round, partial(self._reveal, item.frozen, door))
             case "permit":
                 asked = item.permit
-                self._permits.start(asked.envelope.body.query_id, partial(self._permit, asked, stub))
+                self._permits.start(asked.envelope.body.query_id, partial(self._permit, asked, door))
             case "successor":
-                self._succession.offer(item.successor,
-                                       lambda roster: stub.Ready(work_pb2.ReadyRequest(roster=roster)))
+                self._succession.offer(item.successor, door.ready)
             case _:
                 self._log.debug("ignored")
 
-    async def _cosign(self, growth: work_pb2.Growth, stub: "node_pb2_grpc.NodesAsyncStub") -> None:
+    async def _cosign(self, growth: work_pb2.Growth, door: Door) -> None:
         try:
             data = self._followers.extend(self._session.follower, growth.first, growth.entries,
                                           growth.checkpoint)
@@ -96,15 +111,33 @@ class NodeService:
         size = self._session.follower.size
         cosignature = log_pb2.Cosignature(witness=self._session.name, signature=self._session.sign(data))
         try:  # before anything else: a round may wait for it
-            await stub.Cosign(work_pb2.CosignRequest(size=size, cosignature=cosignature))
+            await door.cosign(size, cosignature)
         finally:
             for entry in growth.entries:
                 self._session.follow(entry)
+            self._session.settle()  # also what the disk refused when an earlier entry came
+
+    # What our officer grants and revokes
+
+    async def _watch(self, door: Door, address: str) -> None:
+        tried: tuple[query_pb2.SignedRevocation | None, float] = (None, 0.0)
+        while True:
+            try:
+                self._folder.look()
+                ours, now = self._session.permissions.unlogged, time.monotonic()
+                if ours is not None and (ours != tried[0] or now - tried[1] > REVOKE_S):
+                    tried = ours, now
+                    await door.revoke(ours)
+            except grpc.RpcError as error:  # it counts here already; the log is told again later
+                self._log.debug("not_delivered", message=from_error(error, address).message)
+            except Exception as error:  # what nobody foresaw must not end the watch
+                self._log.exception("watch_failed", error)
+            await asyncio.sleep(LOOK_S)
 
     # Steps 4 to 6
 
     async def _take_part(self, announcement: round_pb2.SignedAnnouncement,
-                         stub: "node_pb2_grpc.NodesAsyncStub") -> None:
+                         door: Door) -> None:
         received = time.monotonic()
         session, measuring = self._session, self._measuring  # one charter's, whatever comes into force
         record = session.resume(round_id(announcement))
@@ -123,7 +156,7 @@ class NodeService:
         elif record.commitment is not None:
             commitment = record.commitment
             await self._wait_again(announcement.body)
-        await deliver(lambda: stub.Commit(work_pb2.CommitRequest(commitment=commitment)))
+        await deliver(lambda: door.commit(commitment))
         self._log.event("committed", round=commitment.body.round)
 
     async def _wait_again(self, body: round_pb2.Announcement) -> None:
@@ -151,18 +184,18 @@ class NodeService:
 
     # Step 2, of an equal question
 
-    async def _permit(self, asked: work_pb2.PermitWork, stub: "node_pb2_grpc.NodesAsyncStub") -> None:
+    async def _permit(self, asked: work_pb2.PermitWork, door: Door) -> None:
         grant = self._session.permit(asked.envelope, asked.round, time.time_ns() // 1_000_000)
         query_id = asked.envelope.body.query_id
-        await deliver(lambda: stub.Permit(work_pb2.PermitRequest(query_id=query_id, grant=grant)))
+        await deliver(lambda: door.permit(asked.round, query_id, grant))
         self._log.event("permitted", round=asked.round)
 
     # Step 7
 
     async def _reveal(self, frozen: round_pb2.SignedFrozenRoster,
-                      stub: "node_pb2_grpc.NodesAsyncStub") -> None:
+                      door: Door) -> None:
         opened = self._session.reveal(frozen)
-        await deliver(lambda: stub.Reveal(split(opened)))
+        await deliver(lambda: door.reveal(opened))
         self._log.event("revealed", round=frozen.body.round)
 
     # A successor of the charter

@@ -6,6 +6,8 @@ Rules, each refused by name:
   question, our operator accepts the number of departments, and the log still admits the price.
 - One round per query id; a round that was interrupted between spending and sealing is lost, never
   measured again.
+- A grant that was revoked counts no longer, neither for a decision nor for a reveal: a price that was
+  spent between the two stays spent (`permissions`).
 - No round with a participant whose ledger forks in the log: key holders would let it die, spent.
 - The ledger must still contain the last entry of ours that was logged: a restored backup stops here.
 - The price is spent durably before data is opened.
@@ -27,7 +29,6 @@ from fractions import Fraction
 from cotally.server.audit.follower import Follower
 from cotally.server.crypto.signing import SigningKey
 from cotally.server.ledger.ledger import Ledger
-from cotally.server.policy.grants import check_grant
 from cotally.server.protocol import commitment as commitments
 from cotally.server.protocol.announcement import (
     charge,
@@ -40,10 +41,11 @@ from cotally.server.protocol.frozen import check_frozen, frozen_digest
 from cotally.server.protocol.reveal import reveal
 from cotally.server.wire.equal import fingerprint
 from cotally.server.wire.federation import Federation, Priced
-from cotally.v1 import log_pb2, query_pb2, roster_pb2, round_pb2
+from cotally.v1 import log_pb2, query_pb2, round_pb2
 from cotally.v1.canonical import digest
 from cotally.v1.refusals import Refusal, Refused
 
+from .permissions import Permissions
 from .rounds import Record, Rounds, Sealed, State
 
 
@@ -62,7 +64,7 @@ class NodeSession:
 
     def __init__(
         self, federation: Federation, name: str, key: SigningKey, rounds: Rounds, ledger: Ledger,
-        follower: Follower, grants: Sequence[query_pb2.SignedGrant], accept_minimum: int,
+        follower: Follower, permissions: Permissions, accept_minimum: int,
         refunds: Fraction = Fraction(1),
     ) -> None:
         self.federation = federation
@@ -71,15 +73,14 @@ class NodeSession:
         self._key = key
         self._rounds = rounds
         self._ledger = ledger
-        self._grants = grants
+        self.permissions = permissions
         self._accept_minimum = accept_minimum
         self._refunds = refunds
-        self._member = federation.member(name, roster_pb2.ROLE_NODE)
 
     def under(self, federation: Federation) -> "NodeSession":
-        """This session under a successor: its rounds, ledger, log and grants go on."""
+        """This session under a successor: its rounds, ledger, log and permissions go on."""
         return NodeSession(federation, self.name, self._key, self._rounds, self._ledger, self.follower,
-                           self._grants, self._accept_minimum, self._refunds)
+                           self.permissions, self._accept_minimum, self._refunds)
 
     def sign(self, data: bytes) -> bytes:
         """Our signature under what the follower allowed us to cosign."""
@@ -101,24 +102,10 @@ class NodeSession:
         if self.name not in body.participants:
             raise Refused(Refusal.NOT_ALLOWED, f"{self.name} is no participant of this round")
         self._check_accepted(len(body.participants))
-        grant = self._grant_for(body.envelope.body, now_ms)
+        grant = self.permissions.find(body.envelope.body, now_ms)
         self._check_ledgers_are_current(body.participants)
         self.follower.check_filters(charge(body.envelope.body, priced.plan, [grant]))
         return Decision(round_id(announcement), announcement, priced, grant)
-
-    def _grant_for(self, envelope: query_pb2.Envelope, now_ms: int) -> query_pb2.SignedGrant:
-        reason = Refused(Refusal.NOT_ALLOWED,
-                         f"{self.name} has granted nothing to {envelope.analyst!r}; ask its officer")
-        for grant in self._grants:
-            if grant.body.analyst != envelope.analyst:
-                continue
-            try:
-                check_grant(grant, self._member, self.federation.name, envelope, now_ms)
-            except Refused as refused:
-                reason = refused
-            else:
-                return grant
-        raise reason
 
     def _check_accepted(self, departments: int) -> None:
         if departments < self._accept_minimum:
@@ -181,6 +168,7 @@ class NodeSession:
         if ours is None or digest("commitment", ours.body) != digest("commitment", record.commitment.body):
             raise Refused(Refusal.EQUIVOCATION, f"the roster does not hold the commitment of {self.name}")
         self._check_accepted(len(frozen.body.commitments))
+        self.permissions.check_standing(ours.body.grant.body, record.announcement.body.envelope.body.purpose)
         self._rounds.bind(record.round, frozen_digest(frozen))
         sealed = record.sealed
         return reveal(frozen, self.name, sealed.salt, sealed.ciphertexts, sealed.proof, self._key)
@@ -203,7 +191,7 @@ class NodeSession:
         catalog = self.federation.charter.catalog
         if fingerprint(body.query, catalog) != fingerprint(answered.envelope.body.query, catalog):
             raise Refused(Refusal.NOT_ALLOWED, "the release answers another question")
-        grant = self._grant_for(body, now_ms)
+        grant = self.permissions.find(body, now_ms)
         self.follower.check_replay(charge(body, answered.plan, [grant]))
         return grant
 
@@ -222,12 +210,14 @@ class NodeSession:
                 self.take_budgets()
 
     def settle(self) -> None:
-        """After a start: what the log that we folded says and a stop kept us from doing."""
+        """Do what the log that we folded says and a stop, or a disk that failed, kept us from doing."""
         for round_ in self._ledger.open_rounds():
             if self.follower.is_void(round_):
                 self.void(round_)
             elif self.follower.is_dead(round_):
                 self.forget(round_)
+            elif self.follower.is_released(round_):
+                self.close(round_)
 
     def forget(self, round_: bytes) -> None:
         """Delete the secrets of a dead round; its price stays reserved, unless the round is voided."""

@@ -84,7 +84,7 @@ class GrantCommand:
                                  "departments and time, at the federation's delta (default: no limit)")
         amount.add_argument("--rho", type=Fraction, metavar="R", help="the same in rho")
         parser.add_argument("-o", choices=["text", "json"], default="text", dest="output")
-        parser.epilog = "A running node reads its grants when it starts: restart it to let the new one count."
+        parser.epilog = "A running node lets it count within a second."
 
     def run(self, args: argparse.Namespace) -> int:
         """Sign and write the grant; say where it lies."""
@@ -94,7 +94,7 @@ class GrantCommand:
         if args.output == "json":
             print(json.dumps({"grant": str(path), "analyst": args.analyst}, ensure_ascii=False))
         else:
-            print(f"granted to {args.analyst}: {path}; restart the node to let it count")
+            print(f"granted to {args.analyst}: {path}; a running node reads it within a second")
         return 0
 
 

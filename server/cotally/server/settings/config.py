@@ -14,6 +14,7 @@ from cotally.v1.refusals import Misconfigured
 
 _OWN = {"listen": "coordinator.toml", "share": "keyholder.toml", "grants": "node.toml"}
 _COMMON = ("name", "roster", "charter", "ca", "certificate", "key", "signing_key", "state")
+_HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class NodeConfig:
     accept_min_departments: int
     noise: Noise
     refunds: Fraction                        # most that void rounds ever give back, in budgets
+    revocations_max_age: int | None          # ms that our list of revocations may be old; None: any
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +151,13 @@ def node(path: Path) -> NodeConfig:
     refunds = file.values.pop("refunds", 1)
     if not isinstance(refunds, int | Decimal) or isinstance(refunds, bool) or not 0 <= refunds <= 1000:
         raise Misconfigured(f"{file.path}: refunds must be a number of budgets, 0 or more, not {refunds!r}")
+    hours = file.values.pop("revocations_max_age", None)
+    if hours is not None and (type(hours) is not int or not 1 <= hours <= 87_600):
+        raise Misconfigured(f"{file.path}: revocations_max_age must be a whole number of hours, 1 or more, "
+                            f"not {hours!r}")
     file.done()
-    return NodeConfig(common, address, grants, data, epsilons, rhos, minimum, noise, Fraction(refunds))
+    return NodeConfig(common, address, grants, data, epsilons, rhos, minimum, noise, Fraction(refunds),
+                      None if hours is None else hours * _HOUR_MS)
 
 
 def _noise(file: _File) -> Noise:

@@ -1,5 +1,6 @@
 """What entries mean: every rule about rounds and ledgers has a log that breaks it, signed by all."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -139,6 +140,17 @@ def unknown_kind(link: round_pb2.LedgerEntry) -> None:
     link.kind = round_pb2.LEDGER_KIND_UNSPECIFIED
 
 
+def retold(log: Entries) -> None:
+    """North shows its ledger from the first entry again, and one of the entries that are known is another."""
+    former = next(entry for entry in log if entry.HasField("roster")).roster.ledgers[1].links
+    links = [copy.deepcopy(link) for link in (*former, *log[6].roster.ledgers[1].links)]
+    links[len(former) - 1].pico_rho -= 1
+    for before, after in pairwise(links):
+        after.previous = digest("ledger", before)
+    del log[6].roster.ledgers[1].links[:]
+    log[6].roster.ledgers[1].links.extend(links)
+
+
 def unlinked(log: Entries) -> None:
     log[6].roster.ledgers[1].ClearField("links")
 
@@ -158,6 +170,7 @@ def unlinked(log: Entries) -> None:
     (relinked(other_round), 6, Refusal.EQUIVOCATION, "'north' does not reserve this round"),
     (relinked(voided), 6, Refusal.EQUIVOCATION, "'north' does not reserve this round"),
     (relinked(other_history, 0), 6, Refusal.EQUIVOCATION, "'north' has another entry 2 than before"),
+    (retold, 6, Refusal.EQUIVOCATION, "'north' has another entry 2 than before"),
     (relinked(skipping), 6, Refusal.EQUIVOCATION, "'north' breaks at its entry"),
     (relinked(other_price, 0), 6, Refusal.EQUIVOCATION, "'north' commits what it did not reserve"),
     (relinked(voided, 0), 6, Refusal.EQUIVOCATION, "'north' takes back the price of round"),

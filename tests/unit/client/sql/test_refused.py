@@ -89,6 +89,7 @@ MALFORMED = [
     ("SELECT COUNT(*), FROM people", "nothing follows the comma", 1, 16),
     ("SELECT COUNT(*)\nFROM people WHERE age = 'x", "the quote ' is never closed", 2, 25),
     ("SELECT COUNT(*) FROM people WHERE age = 1 1", "cannot be read near 1", 1, 43),
+    ("SELECT COUNT(*) FROM people WHERE when = 1", 'near when (a column of that name is "when")', 1, 35),
     ("SELECT COUNT(*) FROM people WHERE age IN ()", "the list after IN is empty", 1, 35),
     ("SELECT COUNT(*) FROM people WHERE age = '18'", "age is an integer column and '18'", 1, 41),
     ("SELECT COUNT(*) FROM people WHERE age = 9223372036854775808", "age is an integer column", 1, 41),

@@ -87,6 +87,11 @@ def cheaper(body: round_pb2.Plan) -> None:
     body.blocks[1].pico_rho -= 1
 
 
+def understated(body: round_pb2.Plan) -> None:
+    """Half of what one person can change, at noise that is worth its price."""
+    body.blocks[1].l2_squared = str(int(body.blocks[1].l2_squared) // 2)
+
+
 def same_alias_twice(body: query_pb2.Envelope) -> None:
     body.query.statistics[1].alias = "n"
 
@@ -226,6 +231,7 @@ PLANTED = {
         at("plan", lambda body: setattr(body.blocks[2], "refinement", 0)), R.MALFORMED),
     "plan that claims nobody matters": (
         at("plan", lambda body: setattr(body.blocks[0], "l2_squared", "0")), R.BAD_PROOF),
+    "plan that understates a person": (at("plan", understated), R.BAD_PROOF),
     "plan with a gap": (at("plan", lambda body: setattr(body.blocks[2], "offset", 7)), R.PLAN_MISMATCH),
     "plan with too few cells": (
         at("plan", lambda body: setattr(body.blocks[3], "cells", 2)), R.PLAN_MISMATCH),

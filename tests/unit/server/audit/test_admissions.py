@@ -81,6 +81,16 @@ def test_a_query_passes_all_filters_or_is_charged_to_none() -> None:
             assert follower.spent("people", *who) == before.spent("people", *who)
 
 
+@pytest.mark.parametrize(("first", "second", "admitted", "spent"), [
+    (61, 5, False, 0), (5, 6, True, 5), (5, 4, True, 5), (5, 5, True, 5)])
+def test_the_first_leaf_of_a_round_decides_for_ever(
+    first: int, second: int, admitted: bool, spent: int
+) -> None:
+    follower = WORLD.follow(transcript(A, first), transcript(A, second))
+    assert follower.admits(A) is admitted
+    assert follower.spent("people") == follower.spent("people", "alice") == spent
+
+
 # Void rounds
 
 def test_a_void_needs_the_signed_word_of_every_key_holder() -> None:

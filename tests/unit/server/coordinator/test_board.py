@@ -2,7 +2,7 @@
 
 import asyncio
 
-from cotally.server.coordinator.board import Board, Line
+from cotally.server.coordinator.board import BACKLOG, Board, Line
 from cotally.v1 import roster_pb2, work_pb2
 
 TAX = roster_pb2.Member(name="tax", role=roster_pb2.ROLE_NODE)
@@ -22,6 +22,19 @@ def test_work_is_posted_in_order_until_the_line_closes() -> None:
         line.post(first)
         line.post(second)
         assert await drained(line) == [first, second]
+
+    asyncio.run(story())
+
+
+def test_a_listener_too_far_behind_is_hung_up_on_and_nothing_is_kept_for_it() -> None:
+    async def story() -> None:
+        line = Board().join(TAX, 0)
+        for number in range(BACKLOG):
+            line.post(work_pb2.NodeWork(growth=work_pb2.Growth(first=number)))
+        assert line._queue.qsize() == BACKLOG
+        line.post(work_pb2.NodeWork())
+        line.post(work_pb2.NodeWork())
+        assert [work async for work in line.work()] == []
 
     asyncio.run(story())
 

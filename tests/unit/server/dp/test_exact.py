@@ -104,6 +104,14 @@ def test_a_negative_zero_is_drawn_again() -> None:
     assert not answers
 
 
+def test_a_negative_zero_of_a_wide_law_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sampler = Sampler(laplace(Dyadic(1, 20)))
+    codes = [-1, 0]  # the first bucket below zero, then the one above; every offset is 0
+    monkeypatch.setattr(sampler._inversion, "draw", lambda n, _: np.array([codes.pop(0)]))
+    assert sampler._shift and sampler.draw(1, bytes).tolist() == [0]
+    assert not codes
+
+
 def test_noise_beyond_its_largest_is_cut_and_does_not_wrap(monkeypatch: pytest.MonkeyPatch) -> None:
     sampler = Sampler(laplace(Dyadic(1, 58)))
     for bucket in (int(LARGEST >> sampler._shift) - 1, LARGEST >> sampler._shift, 2**62):

@@ -65,6 +65,14 @@ def test_tau_is_the_papers_sum_rounded_up(variance: Fraction, shares: int) -> No
         assert ours <= 10 * sum(terms) * (1 + 1e-12)
 
 
+@pytest.mark.parametrize("coordinates", [1, 100, 10_000])
+def test_tau_counts_for_every_coordinate(coordinates: int) -> None:
+    """The theorem's excess is tau times the root of the number of coordinates."""
+    due = (math.sqrt(1 / 3) + float(gaussian.tau(Fraction(1), 3)) * math.sqrt(coordinates)) ** 2 / 2
+    price = gaussian.price(1, Dyadic(1, 0), honest=3, coordinates=coordinates) / PICO
+    assert due * (1 - 1e-9) <= price <= due * 1.5
+
+
 def test_tau_vanishes_where_shares_are_wide() -> None:
     assert gaussian.tau(Fraction(gaussian.LEAST_VARIANCE), 2) < Fraction(1, 10**66)
     assert gaussian.tau(Fraction(10**12), 50) < Fraction(1, 10**100)

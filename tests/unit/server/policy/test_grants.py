@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from cotally.server.crypto.signing import SigningKey
-from cotally.server.policy.grants import check_grant
+from cotally.server.policy.grants import check_grant, least_granted
 from cotally.v1 import query_pb2, roster_pb2
 from cotally.v1.canonical import to_sign
 from cotally.v1.refusals import Refusal, Refused
@@ -56,6 +56,16 @@ def refused(*arguments: object, **named: object) -> Refused:
     with pytest.raises(Refused) as caught:
         check(*arguments, **named)  # type: ignore[arg-type]
     return caught.value
+
+
+def test_of_several_budgets_the_least_counts() -> None:
+    grants = [query_pb2.SignedGrant(body=grant()) for _ in range(3)]
+    for signed, pico_rho in zip(grants, (7, 5, 9), strict=True):
+        signed.body.budgets.add(population="people", purpose="statistics", pico_rho=pico_rho)
+    grants[2].body.budgets.add(population="people", purpose="audit", pico_rho=1)
+    assert least_granted(grants, "people", "statistics") == 5
+    assert least_granted(grants, "people", "audit") == 1
+    assert least_granted(grants, "cattle", "statistics") == 0, "no limit"
 
 
 @pytest.mark.parametrize("now_ms", [1000, 1500, 2000])

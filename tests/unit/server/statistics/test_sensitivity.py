@@ -169,6 +169,12 @@ def test_clamping_to_caps_keeps_sensitivities(cells: list[tuple[int, int]], cap:
     assert all(after <= abs(v) for after, (_, v) in zip(moved, cells, strict=True))
 
 
+@pytest.mark.parametrize(("groups", "kept"), [(1, 1), (4, 4), (5, 5), (50, 5)])
+def test_a_person_reaches_as_many_groups_as_declared_or_as_there_are(groups: int, kept: int) -> None:
+    table = Table("visits", "residents", "pid", 2, 9, 5, 100, 1000, 3, "v", (AGE,), ("a", "b", "c"))
+    assert Bounds.of(table, groups) == Bounds(rows=9, groups=kept, overlap=2, people=1000)
+
+
 def test_an_event_level_table_counts_rows() -> None:
     table = Table("visits", "visits", None, 2, 9, 9, 100, 1000, 3, "v", (AGE,), ("a", "b", "c"))
     assert Bounds.of(table, groups=50) == Bounds(rows=1, groups=1, overlap=2, people=1000)
