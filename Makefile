@@ -18,7 +18,7 @@ KERNEL := server/cotally/server/crypto/kernel.c
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --quiet
 
-.PHONY: help install demo test test-slow test-spark bench lock stubs clean
+.PHONY: help install demo test test-slow test-spark mutants bench lock stubs clean
 
 help:  ## show this list
 	@echo "cotally: departments answer a statistical question together; no record leaves its department."
@@ -44,6 +44,9 @@ test-slow: .venv/.dev .venv-stubs/.made  ## the sweeps and whole-system tests th
 
 test-spark: .venv/.spark .venv-stubs/.made  ## the tests that need pyspark (450 MB) and Java 17
 	$(BIN)/python -m pytest -q tests/unit/server/engines/spark
+
+mutants: .venv/.dev  ## plant every privacy bug of docs/mutants.md, one at a time; a test must notice each
+	$(BIN)/python -m tests.mutants
 
 bench: .venv/.bench  ## timings against other implementations, also in build/bench (SUITES=crypto BACKEND=gmpy2)
 	@mkdir -p build/bench
