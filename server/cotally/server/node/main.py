@@ -85,7 +85,7 @@ def set_budgets(ledger: ledgers.Ledger, follower: Follower, name: str, stated: M
     try:
         ledger.check_logged(*logged or (0, b""))
     except Refused as refused:
-        log.error("ledger_refused", refusal=refused.refusal, message=refused.message)
+        log.warning("ledger_refused", refusal=refused.refusal, message=refused.message)
         return
     now = {status.population: status.budget_pico_rho for status in ledger.status()}
     renewed = {p: follower.budget_of(name, p) for p in {*now, *stated}}
