@@ -172,6 +172,7 @@ def test_a_signal_ends_everything(spec: Path, kept: Path, number: signal.Signals
     assert "Traceback" not in (kept.parent / "stderr").read_text()
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_running_command_too(spec: Path, kept: Path) -> None:
     program = "import os, pathlib, time; print(os.getpid(), flush=True); time.sleep(600)"
     with serving(spec, kept, "--", sys.executable, "-c", program) as (process, summary):
@@ -183,6 +184,7 @@ def test_ctrl_c_ends_a_running_command_too(spec: Path, kept: Path) -> None:
         assert not any(map(alive, [guest, *pids(summary)]))
 
 
+@pytest.mark.slow
 def test_two_sandboxes_side_by_side_and_what_a_killed_one_leaves(spec: Path, kept: Path, dealt: Path) -> None:
     other = Path(shutil.copytree(dealt, kept.parent / "other"))
     with serving(spec, kept) as (process, first):

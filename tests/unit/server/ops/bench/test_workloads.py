@@ -51,6 +51,7 @@ def check_suite(rows: dict[str, dict[str, Any]], suite: str) -> None:
             assert 0 <= row["low"] <= row["ratio"] <= row["high"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("idle_peers")
 def test_crypto_prints_every_row(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partial, "PEER_VALUES", 2)
