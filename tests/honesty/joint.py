@@ -32,7 +32,7 @@ from cotally.v1 import catalog_pb2, query_pb2
 from tests.honesty import noise
 from tests.honesty.people import Holding, Record
 
-RULES: Final = Rules(colluding=1, delta=Fraction(1, 10**6), tick_ms=50, round_ms=20_000, modulus_bits=2048)
+RULES: Final = Rules(colluding=1, delta=Fraction(1, 10**6), tick_ms=50, round_ms=120_000, modulus_bits=2048)
 SALT: Final = b"salt of a catalog"
 
 
