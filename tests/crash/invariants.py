@@ -94,13 +94,13 @@ def _ledgers(schedule: Schedule, sweep: Sweep, outcome: Outcome) -> None:
                 continue
             entry = book.rounds.get(round_)
             assert entry is not None, f"{name} lost the charge of a release"
-            assert entry.pico_rho == known.bundle.announcement.body.plan.pico_rho
+            assert entry.pico_loss == known.bundle.announcement.body.plan.pico_loss
             assert entry.kind is Entry.COMMIT, f"{name} did not close a released round ({entry.kind.name})"
         for round_, entry in book.rounds.items():
             assert entry.kind is not Entry.VOID or round_ in void, f"{name} took a price back without proof"
             if entry.kind is not Entry.VOID:
                 charged.add(round_)
-        spent = sum(e.pico_rho for e in book.rounds.values() if e.kind is not Entry.VOID)
+        spent = sum(e.pico_loss for e in book.rounds.values() if e.kind is not Entry.VOID)
         assert book.spent.get("residents", 0) == spent
         with engine.connect() as db:
             kept = db.exec_driver_sql(

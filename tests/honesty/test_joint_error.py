@@ -61,7 +61,7 @@ def test_variances_are_those_of_a_central_release_times_roster_over_h(
     joint, central = planned(asked, roster, minimum), planned(asked, 1, 1)
     honest = minimum - RULES.colluding if mechanism is Mechanism.GAUSSIAN else 1
     assert (joint.honest, central.honest) == (honest, 1)
-    assert abs(joint.pico_rho - central.pico_rho) <= 2 * len(joint.blocks)
+    assert abs(joint.pico_loss - central.pico_loss) <= 2 * len(joint.blocks)
     for ours, theirs in zip(joint.blocks, central.blocks, strict=True):
         variances = [(block.scale.fraction() / block.refinement) ** 2 for block in (ours, theirs)]
         assert float(roster * variances[0] / variances[1] * honest / roster) == pytest.approx(1, rel=1e-9)

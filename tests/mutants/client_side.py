@@ -110,7 +110,7 @@ CLIENT: Final[tuple[Mutant, ...]] = (
     client("audit-price-unchecked",
         "the verifier does not compare prices with reservations",
         "audit/rounds.py",
-        "elif reserved != {(fact.population, fact.pico_rho)}:",
+        "elif reserved != {(fact.population, fact.pico_loss)}:",
         "elif False:",
         "unit/client/audit/test_fold.py::test_a_broken_rule_is_found_at_its_index"),
     client("audit-budget-unchecked", "the verifier does not add up ledgers", "audit/ledgers.py",

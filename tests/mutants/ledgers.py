@@ -6,17 +6,17 @@ from tests.mutants.mutant import Mutant, server
 
 LEDGERS: Final[tuple[Mutant, ...]] = (
     server("ledger-unlimited", "a ledger spends more than its budget", "store/book.py",
-        "if pico_rho > self.left(population):",
+        "if pico_loss > self.left(population):",
         "if False:",
         "unit/server/ledger/test_ledger.py::test_what_is_written_beside_an_entry_shares_its_fate"),
     server("ledger-one-too-many", "a ledger spends one price more than its budget", "store/book.py",
-        "if pico_rho > self.left(population):",
+        "if pico_loss > self.left(population):",
         "if not self.left(population):",
         "unit/server/ledger/test_ledger.py::test_what_is_written_beside_an_entry_shares_its_fate"),
     server("reservation-free", "a reservation costs nothing until it is committed", "store/book.py",
-        "        self.spent[population] = self.spent.get(population, 0) + pico_rho\n"
-        "        self.rounds[round_] = Reservation(population, pico_rho, Kind.RESERVE)",
-        "        self.rounds[round_] = Reservation(population, pico_rho, Kind.RESERVE)",
+        "        self.spent[population] = self.spent.get(population, 0) + pico_loss\n"
+        "        self.rounds[round_] = Reservation(population, pico_loss, Kind.RESERVE)",
+        "        self.rounds[round_] = Reservation(population, pico_loss, Kind.RESERVE)",
         "unit/server/ledger/test_ledger.py::test_a_repeat_gets_the_same_entry_and_another_price_is"
         "_refused"),
     server("not-durable", "an entry is not on disk when `reserve` returns", "store/database.py",
@@ -98,7 +98,7 @@ LEDGERS: Final[tuple[Mutant, ...]] = (
         "protocol/test_voids.py::test_a_ledger_that_takes_back_before_the_log_says_so_is_forked_fo"
         "r_everybody"),
     server("budget-by-itself", "a ledger raises its own budget", "audit/chain.py",
-        "if before is not None and link.pico_rho > max(before, "
+        "if before is not None and link.pico_loss > max(before, "
         "allowed.budgets.get(link.population, 0)):",
         "if False:",
         "protocol/test_recovery.py::test_a_ledger_that_raises_its_own_budget_is_forked_for_everybody"),

@@ -52,7 +52,7 @@ NOISE: Final[tuple[Mutant, ...]] = (
         "    return [min(max(n, low), high) for n, (low, high) in zip(noised, caps, strict=True)]\n",
         "unit/server/dp/test_measure.py::test_h_shares_together_carry_the_priced_noise"),
     server("price-not-opendps", "OpenDP's price is not compared with the plan's", "dp/mechanism.py",
-        "if not asked * (1 - _TOLERANCE) <= block.pico_rho <= asked * (1 + _TOLERANCE) + _ROUNDING:",
+        "if not asked * (1 - _TOLERANCE) <= block.pico_loss <= asked * (1 + _TOLERANCE) + _ROUNDING:",
         "if False:",
         "unit/server/dp/test_measure.py::test_a_price_that_is_not_the_noises_is_refused"),
     server("narrow-shares", "shares too narrow to add up to a Gaussian are taken", "dp/mechanism.py",
@@ -96,8 +96,8 @@ NOISE: Final[tuple[Mutant, ...]] = (
         "return max(floor(rho * PICO) + 1, 0)",
         "unit/server/dp/test_accounting.py::test_a_budget_is_the_most_rho_within_it"),
     server("epsilon-down", "a stated epsilon is rounded down", "dp/accounting.py",
-        "return short_decimal_up(exact_epsilon(pico_rho, delta), EPSILON_DIGITS)",
-        "return short_decimal_up(exact_epsilon(pico_rho, delta) * Fraction(99999, 100000), "
+        "return short_decimal_up(exact_epsilon(pico_loss, delta), EPSILON_DIGITS)",
+        "return short_decimal_up(exact_epsilon(pico_loss, delta) * Fraction(99999, 100000), "
         "EPSILON_DIGITS)",
         "unit/server/dp/test_accounting.py::test_stated_epsilons_are_short_and_rounded_up"),
     server("colluding-shares-counted", "h is the minimum, not the minimum less c", "planner/layout.py",

@@ -53,7 +53,7 @@ class Asked:
     @property
     def rho(self) -> float:
         """The price."""
-        return self.plan.pico_rho / 1e12
+        return self.plan.pico_loss / 1e12
 
     def blocks_of(self, position: int) -> list[Block]:
         """The blocks that the statistic at *position* reads."""

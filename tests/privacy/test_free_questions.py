@@ -160,15 +160,15 @@ def priced(query: Query) -> None:
         plan = answer(query)
     except Refused:
         return
-    assert plan.pico_rho == sum(block.pico_rho for block in plan.blocks) > 0
+    assert plan.pico_loss == sum(block.pico_loss for block in plan.blocks) > 0
     if query.privacy.target is Target.RHO:
-        assert plan.pico_rho <= query.privacy.amount * PICO + len(plan.blocks)
+        assert plan.pico_loss <= query.privacy.amount * PICO + len(plan.blocks)
     for block in plan.blocks:
         if plan.mechanism is Mechanism.GAUSSIAN:
             rho = block.l2_squared / (2 * plan.honest * block.scale.fraction() ** 2)
         else:
             rho = (block.l1 / block.scale.fraction()) ** 2 / 2
-        assert rho * PICO <= block.pico_rho
+        assert rho * PICO <= block.pico_loss
 
 
 test_absurd_questions_are_refused_by_name_or_priced_in_full = settings(max_examples=300, deadline=None)(
@@ -180,6 +180,6 @@ test_absurd_questions_are_refused_by_name_or_priced_in_full_at_length = pytest.m
 def test_a_price_in_full_is_no_less_than_that() -> None:
     """The check above sees a block whose noise is one in a million too narrow."""
     plan = answer(ask(COUNT))
-    block = replace(plan.blocks[0], pico_rho=plan.blocks[0].pico_rho * (10**6 - 1) // 10**6)
+    block = replace(plan.blocks[0], pico_loss=plan.blocks[0].pico_loss * (10**6 - 1) // 10**6)
     rho = block.l2_squared / (2 * plan.honest * block.scale.fraction() ** 2)
-    assert rho * PICO > block.pico_rho
+    assert rho * PICO > block.pico_loss

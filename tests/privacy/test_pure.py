@@ -55,7 +55,7 @@ def test_a_release_spends_no_more_than_it_says(worlds: Worlds) -> None:
     asked = worlds.ask(f"{FEW}, {MANY}, {OF_PERSONS}", "epsilon = 8, mechanism = 'laplace'")
     total = sum((block.l1 / block.scale.fraction() for block in asked.plan.blocks), start=0)
     assert asked.plan.epsilon is not None and total <= asked.plan.epsilon <= 8
-    assert asked.plan.pico_rho <= 32 * 10**12
+    assert asked.plan.pico_loss <= 32 * 10**12
 
 
 @pytest.mark.parametrize("select, epsilon, noise, trials", [

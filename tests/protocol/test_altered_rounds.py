@@ -49,7 +49,7 @@ def test_an_expired_question_is_refused(lab: Lab) -> None:
 
 ALTERATIONS: dict[str, tuple[Refusal, Callable[[round_pb2.Announcement], object]]] = {
     "less noise": (Refusal.PLAN_MISMATCH, less_noise),
-    "a lower price": (Refusal.PLAN_MISMATCH, lambda b: setattr(b.plan, "pico_rho", 1)),
+    "a lower price": (Refusal.PLAN_MISMATCH, lambda b: setattr(b.plan, "pico_loss", 1)),
     "a lower minimum": (Refusal.PLAN_MISMATCH, lambda b: setattr(b.plan, "minimum", 1)),
     "wider slots": (Refusal.PLAN_MISMATCH,
                     lambda b: setattr(b.plan.packing, "plaintext_bits", b.plan.packing.plaintext_bits - 1)),

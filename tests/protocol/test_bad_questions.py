@@ -187,7 +187,7 @@ def asked(lab: Lab, folder: Path, opened: Callable[[], None] = lambda: None,
 
 def spent(lab: Lab) -> int:
     """Pico-rho, by north's ledger."""
-    return sum(each.spent_pico_rho for each in lab.nodes["north"].ledger.status())
+    return sum(each.spent_pico_loss for each in lab.nodes["north"].ledger.status())
 
 
 def test_an_engine_that_is_down_is_named_before_anything_is_spent(lab: Lab, tmp_path: Path) -> None:

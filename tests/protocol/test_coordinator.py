@@ -152,5 +152,5 @@ def test_the_log_says_who_asked_whom_for_what_and_at_which_price(lab: Lab) -> No
     round_ = lab.play().round
     leaf, plan = round_.combine(), round_.priced.plan
     assert (leaf.round, leaf.analyst, leaf.purpose) == (round_.id, "ada", "statistics")
-    assert (leaf.population, leaf.pico_rho) == (plan.population, plan.pico_rho)
+    assert (leaf.population, leaf.pico_loss) == (plan.population, plan.pico_loss)
     assert round_.transcript is not None and leaf.transcript == digest("transcript", round_.transcript)

@@ -140,7 +140,7 @@ def test_a_reservation_of_another_round_does_not_pay(lab: Lab) -> None:
     announcement = lab.announce()
     session, ledger = lab.nodes["tax"].session, lab.nodes["tax"].ledger
     decision = session.decide(announcement, lab.now)
-    ledger.reserve(b"another round".ljust(32), "residents", decision.priced.plan.pico_rho)
+    ledger.reserve(b"another round".ljust(32), "residents", decision.priced.plan.pico_loss)
     clear = clear_fields(lab.federation, announcement, "tax",
                          ledger.links(0, b"another round".ljust(32)), decision.grant)
     round_ = Round(lab.federation, announcement)

@@ -128,7 +128,7 @@ def test_a_history_ends_as_it_must(folder: Path, what: str, between: Callable[[P
     for name, node in lab.nodes.items():
         node.session.follow(end)
         [status] = node.ledger.status()
-        assert status.spent_pico_rho == (plan.pico_rho if name in history.spent else 0)
+        assert status.spent_pico_loss == (plan.pico_loss if name in history.spent else 0)
         record = node.session._rounds.get(play.round.id)
         assert (record is not None) == (name in history.spent)
         assert record is None or record.sealed is None

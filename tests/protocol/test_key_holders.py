@@ -148,7 +148,7 @@ def test_a_frozen_roster_of_another_round_is_not_decrypted(lab: Lab) -> None:
 
 
 LEAVES: dict[str, Callable[[log_pb2.TranscriptLeaf], object]] = {
-    "a lower price": lambda leaf: setattr(leaf, "pico_rho", 1),
+    "a lower price": lambda leaf: setattr(leaf, "pico_loss", 1),
     "another population": lambda leaf: setattr(leaf, "population", "cattle"),
     "another analyst": lambda leaf: setattr(leaf, "analyst", "eve"),
     "another purpose": lambda leaf: setattr(leaf, "purpose", "audit"),
@@ -170,7 +170,7 @@ def test_a_round_that_is_logged_as_something_else_is_not_decrypted(lab: Lab, wha
 
 def test_a_round_that_the_filters_refused_stays_refused(folder: Path) -> None:
     """Two rounds were agreed to before either was logged; the budget covers the first one only."""
-    lab = Lab(folder, budgets=[roster_pb2.FilterBudget(population="residents", pico_rho=7 * 10**11)])
+    lab = Lab(folder, budgets=[roster_pb2.FilterBudget(population="residents", pico_loss=7 * 10**11)])
     rounds = [committed(lab), committed(lab)]
     first, second = lab.evidence(rounds[0]), lab.evidence(rounds[1])
     assert lab.decrypt("holder-1", first)
@@ -286,7 +286,7 @@ def test_a_logged_step_back_is_a_fork_for_ever(lab: Lab) -> None:
 
 @pytest.mark.parametrize("alter", [
     lambda link: setattr(link, "kind", 99), lambda link: setattr(link, "kind", 0),
-    lambda link: setattr(link, "population", ""), lambda link: setattr(link, "pico_rho", 2**64 - 1),
+    lambda link: setattr(link, "population", ""), lambda link: setattr(link, "pico_loss", 2**64 - 1),
     lambda link: setattr(link, "length", 2**64 - 1), lambda link: setattr(link, "previous", b""),
     lambda link: link.Clear(),
 ])
@@ -297,11 +297,11 @@ def test_nonsense_in_a_logged_ledger_is_a_fork_and_nothing_worse(
     last = next(c.body.links[-1] for c in evidence.frozen.body.commitments if c.body.node == "tax")
     odd = round_pb2.LedgerEntry(
         node="tax", length=last.length + 1, previous=digest("ledger", last), population="residents",
-        kind=round_pb2.LEDGER_KIND_RESERVE, round=b"one round".ljust(32), pico_rho=1)
+        kind=round_pb2.LEDGER_KIND_RESERVE, round=b"one round".ljust(32), pico_loss=1)
     alter(odd)
     after = round_pb2.LedgerEntry(
         node="tax", length=last.length + 2, previous=digest("ledger", odd), population="residents",
-        kind=round_pb2.LEDGER_KIND_RESERVE, round=b"another round".ljust(32), pico_rho=1)
+        kind=round_pb2.LEDGER_KIND_RESERVE, round=b"another round".ljust(32), pico_loss=1)
     lab.log(log_pb2.LogEntry(roster=log_pb2.RosterLeaf(
         round=after.round, ledgers=[log_pb2.NodeLinks(node="tax", links=[odd, after])])))
     lab.witness()

@@ -30,7 +30,7 @@ def test_a_round_that_a_department_could_not_pay_ends_like_any_other(lab: Lab) -
     assert record is not None and record.state is State.DONE
     session.follow(log_pb2.LogEntry(dead=log_pb2.DeadLeaf(round=decision.round, reason="BUDGET_SPENT")))
     [status] = ledger.status()
-    assert status.spent_pico_rho == 0
+    assert status.spent_pico_loss == 0
     refused_as(Refusal.OUT_OF_ORDER, lambda: session.resume(decision.round), "refused this round")
 
 
@@ -44,9 +44,9 @@ def test_opening_a_round_and_paying_for_it_are_one(lab: Lab, monkeypatch: pytest
         session.reserve(decision)
     restarted = lab.department("tax")
     assert restarted.session.resume(decision.round) is None
-    assert restarted.ledger.status()[0].spent_pico_rho == 0
+    assert restarted.ledger.status()[0].spent_pico_loss == 0
     restarted.session.reserve(restarted.session.decide(announcement, lab.now))
-    assert restarted.ledger.status()[0].spent_pico_rho == decision.priced.plan.pico_rho
+    assert restarted.ledger.status()[0].spent_pico_loss == decision.priced.plan.pico_loss
     refused_as(Refusal.OUT_OF_ORDER, lambda: restarted.session.resume(decision.round), "takes no part")
 
 
@@ -92,7 +92,7 @@ def test_nobody_spends_for_a_round_with_a_department_whose_ledger_forks(lab: Lab
     """Key holders refuse every round of such a department; those who joined it would only pay."""
     lab.play()
     forked = round_pb2.LedgerEntry(node="tax", length=1, kind=round_pb2.LEDGER_KIND_RESERVE,
-                                   population="residents", round=b"r" * 32, pico_rho=1)
+                                   population="residents", round=b"r" * 32, pico_loss=1)
     lab.log(log_pb2.LogEntry(roster=log_pb2.RosterLeaf(
         round=b"r" * 32, frozen=bytes(32), ledgers=[log_pb2.NodeLinks(node="tax", links=[forked])])))
     lab.witness()
@@ -126,18 +126,18 @@ def test_nothing_is_revealed_in_an_unknown_round(lab: Lab) -> None:
 
 def test_a_department_does_not_answer_when_the_log_admits_no_more(folder: Path) -> None:
     """What others spent counts, although this department's own ledger is fresh."""
-    lab = Lab(folder, budgets=[roster_pb2.FilterBudget(population="residents", pico_rho=7 * 10**11)])
+    lab = Lab(folder, budgets=[roster_pb2.FilterBudget(population="residents", pico_loss=7 * 10**11)])
     lab.log(log_pb2.LogEntry(transcript=log_pb2.TranscriptLeaf(
-        round=b"r" * 32, population="residents", pico_rho=4 * 10**11, analyst="eve")))
+        round=b"r" * 32, population="residents", pico_loss=4 * 10**11, analyst="eve")))
     lab.witness()
     refused_as(Refusal.BUDGET_SPENT, lambda: lab.commit("tax", lab.announce()), "population residents")
 
 
 def test_an_analysts_own_filter_is_not_paid_by_others(folder: Path) -> None:
     lab = Lab(folder, budgets=[roster_pb2.FilterBudget(population="residents", analyst="ada",
-                                                       pico_rho=7 * 10**11)])
+                                                       pico_loss=7 * 10**11)])
     lab.log(log_pb2.LogEntry(transcript=log_pb2.TranscriptLeaf(
-        round=b"r" * 32, population="residents", pico_rho=4 * 10**11, analyst="eve")))
+        round=b"r" * 32, population="residents", pico_loss=4 * 10**11, analyst="eve")))
     lab.witness()
     lab.play()
     refused_as(Refusal.BUDGET_SPENT, lambda: lab.commit("tax", lab.announce()), "analyst ada")
@@ -233,7 +233,7 @@ def unsigned(commitments: list[round_pb2.Commitment]) -> None:
 
 def unpaid(lab: Lab, commitments: list[round_pb2.Commitment]) -> None:
     body = commitments[0].body
-    body.links[-1].pico_rho = 1
+    body.links[-1].pico_loss = 1
     commitments[0].signature = sign(lab.keys["health"], "commitment", body)
 
 

@@ -66,7 +66,7 @@ class Watching:
 def spent_on_disk(lab: Lab) -> int:
     """What a program that starts now would find in north's ledger."""
     ledger = Ledger(open_database(lab.folder / US / "ledger.db", LEDGER_SCHEMA, ROUNDS_SCHEMA), US)
-    return int(ledger.status()[0].spent_pico_rho)
+    return int(ledger.status()[0].spent_pico_loss)
 
 
 def test_the_price_is_on_disk_before_a_record_is_read(folder: Path) -> None:
@@ -79,7 +79,7 @@ def test_the_price_is_on_disk_before_a_record_is_read(folder: Path) -> None:
 
     site = Site(lab, folder / "site", b"pid,age,income,sex,city,seen\n1,30,100,0,,2024-01-01\n", watch)
     assert site.ask(QUESTION).refused is not None
-    price = lab.federation.price(QUESTION).plan.pico_rho
+    price = lab.federation.price(QUESTION).plan.pico_loss
     assert [seen for each in watching for seen in each.seen] == [price]
 
 

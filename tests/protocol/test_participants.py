@@ -53,7 +53,7 @@ def test_a_minted_department_is_no_participant(lab: Lab, name: str) -> None:
 
 
 def spent(lab: Lab) -> dict[str, int]:
-    return {name: int(node.ledger.status()[0].spent_pico_rho) for name, node in lab.nodes.items()}
+    return {name: int(node.ledger.status()[0].spent_pico_loss) for name, node in lab.nodes.items()}
 
 
 def whole_round(lab: Lab, participants: list[str], query: query_pb2.Query) -> None:
@@ -74,7 +74,7 @@ def test_the_same_question_to_another_set_of_departments_is_paid_in_full(folder:
     and twice to the population, which is what holds for a person."""
     lab = four(folder)
     query = count_by_sex("0.5")
-    price = lab.federation.price(query).plan.pico_rho
+    price = lab.federation.price(query).plan.pico_loss
     whole_round(lab, ["health", "north", "south", "tax"], query)
     whole_round(lab, ["north", "south", "tax"], query)
     assert spent(lab) == {"health": price, "north": 2 * price, "south": 2 * price, "tax": 2 * price}
@@ -83,7 +83,7 @@ def test_the_same_question_to_another_set_of_departments_is_paid_in_full(folder:
 
 def test_questions_that_differ_by_one_person_are_both_paid(folder: Path) -> None:
     """The filters end differencing, however the pair of questions is made."""
-    lab = Lab(folder, budgets=[roster_pb2.FilterBudget(population="residents", pico_rho=11 * 10**11)])
+    lab = Lab(folder, budgets=[roster_pb2.FilterBudget(population="residents", pico_loss=11 * 10**11)])
     everybody, others = count_by_sex("0.5"), count_by_sex("0.5")
     others.where.comparison.CopyFrom(query_pb2.Comparison(
         column="income", operator=query_pb2.OPERATOR_NE, literal=query_pb2.Literal(integer=777)))

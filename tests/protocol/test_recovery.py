@@ -36,13 +36,13 @@ def entries(lab: Lab) -> Sequence[log_pb2.LogEntry]:
 
 
 def test_a_restored_ledger_takes_part_again_only_after_it_burned_the_doubt(lab: Lab) -> None:
-    true = lab.nodes["tax"].ledger.status()[0].spent_pico_rho
+    true = lab.nodes["tax"].ledger.status()[0].spent_pico_loss
     lab.nodes["tax"] = node = backed_up(lab)
     announcement = lab.announce()
     refused_as(Refusal.STEPPED_BACK, lambda: lab.commit("tax", announcement), "backup")
     burned = recover(node.ledger, logged_entries(entries(lab), lab.follower(), "tax"), None)
     status = node.ledger.status()[0]
-    assert status.spent_pico_rho == status.budget_pico_rho == BUDGET
+    assert status.spent_pico_loss == status.budget_pico_loss == BUDGET
     assert sum(burned.values()) > true
     refused_as(Refusal.BUDGET_SPENT, lambda: lab.commit("tax", lab.announce()))
 
@@ -52,7 +52,7 @@ def test_who_knows_what_was_in_flight_burns_that(lab: Lab) -> None:
     logged = logged_entries(entries(lab), lab.follower(), "tax")
     assert len(logged) == 3
     recover(node.ledger, logged, BUDGET // 8)
-    assert node.ledger.status()[0].spent_pico_rho == BUDGET // 8 * 3
+    assert node.ledger.status()[0].spent_pico_loss == BUDGET // 8 * 3
     played = lab.play()  # its links, with the burn, continue the logged chain
     for name in ("holder-1", "holder-2"):
         played.round.partial(lab.decrypt(name, played.evidence))
@@ -90,9 +90,9 @@ def test_a_round_whose_measurement_was_lost_is_not_measured_again(lab: Lab) -> N
 
 # Renewed budgets
 
-def renew(lab: Lab, pico_rho: int) -> None:
+def renew(lab: Lab, pico_loss: int) -> None:
     policy = next_policy("lab", lab.follower().policy, [], [
-        roster_pb2.DepartmentBudget(department="tax", population="residents", pico_rho=pico_rho)])
+        roster_pb2.DepartmentBudget(department="tax", population="residents", pico_loss=pico_loss)])
     leaf = log_pb2.LogEntry(policy=log_pb2.PolicyLeaf(
         policy=policy, approvals=[approve(policy, name, lab.keys[name]) for name in lab.nodes]))
     lab.log(leaf)
@@ -102,7 +102,7 @@ def renew(lab: Lab, pico_rho: int) -> None:
 
 
 def budget(node: Department) -> int:
-    return node.ledger.status()[0].budget_pico_rho
+    return node.ledger.status()[0].budget_pico_loss
 
 
 def test_a_logged_policy_renews_a_department_and_its_configuration_does_not(lab: Lab) -> None:
@@ -127,9 +127,9 @@ def test_budgets_are_read_from_a_file(lab: Lab) -> None:
                     'budget = { rho = 0.5 }\n'
                     '[[departments]]\nname = "tax"\npopulation = "residents"\nbudget = { rho = 2.0 }\n')
     filters, departments = read_budgets(path, lab.federation)
-    assert [(f.analyst, f.purpose, f.pico_rho) for f in filters] == [
+    assert [(f.analyst, f.purpose, f.pico_loss) for f in filters] == [
         ("", "", 4 * 10**12), ("ada", "statistics", 5 * 10**11)]
-    assert [(d.department, d.pico_rho) for d in departments] == [("tax", 2 * 10**12)]
+    assert [(d.department, d.pico_loss) for d in departments] == [("tax", 2 * 10**12)]
     text = path.read_text()
     path.write_text(text.replace("tax", "mars"))
     with pytest.raises(Misconfigured, match="mars"):

@@ -98,7 +98,7 @@ def test_another_analyst_gets_nothing_without_the_departments_grants(shelf: Shel
 
 
 def test_a_reader_who_cannot_pay_is_permitted_by_nobody(folder: Path) -> None:
-    lab = Lab(folder, budgets=[roster_pb2.FilterBudget(population="residents", analyst="eve", pico_rho=1)])
+    lab = Lab(folder, budgets=[roster_pb2.FilterBudget(population="residents", analyst="eve", pico_loss=1)])
     shelf, session = Shelf(lab), lab.nodes["tax"].session
     session.permissions.grants = [lab.grant("tax", "eve")]
     asked = lab.envelope(count_by_sex(), analyst="eve")

@@ -45,7 +45,7 @@ def test_a_revoked_analyst_gets_no_decision_and_another_one_does(lab: Lab) -> No
     refused_as(Refusal.NOT_ALLOWED, lambda: tax.decide(lab.announce(), NOW), "has revoked")
     assert tax.decide(lab.announce(lab.envelope(analyst="eve")), NOW)
     assert lab.nodes["health"].session.decide(lab.announce(), NOW)
-    assert lab.nodes["tax"].ledger.status()[0].spent_pico_rho == 0
+    assert lab.nodes["tax"].ledger.status()[0].spent_pico_loss == 0
 
 
 @pytest.mark.parametrize("by_the_log", [False, True])
@@ -67,7 +67,7 @@ def test_a_revocation_between_commitment_and_reveal_costs_the_price_and_shows_no
         tax.permissions.take(signed)
     refused_as(Refusal.NOT_ALLOWED, lambda: tax.reveal(frozen), "has revoked")
     assert lab.nodes["health"].session.reveal(frozen)
-    assert lab.nodes["tax"].ledger.status()[0].spent_pico_rho > 0
+    assert lab.nodes["tax"].ledger.status()[0].spent_pico_loss > 0
 
 
 def test_the_operators_word_counts_at_nodes_through_the_log(lab: Lab) -> None:
@@ -181,4 +181,4 @@ def test_a_node_that_stopped_after_it_folded_a_release_deletes_its_secrets_later
     again.session.settle()
     after = again.session._rounds.get(played.round.id)
     assert after is not None and after.sealed is None
-    assert again.ledger.status()[0].reserved_pico_rho == 0
+    assert again.ledger.status()[0].reserved_pico_loss == 0

@@ -123,7 +123,7 @@ def test_a_withheld_reveal_leaves_a_dead_round_that_stays_spent(lab: Lab) -> Non
         round_.combine()
     lab.nodes["health"].session.close(round_.id)
     [status] = lab.nodes["health"].ledger.status()
-    assert status.spent_pico_rho == round_.priced.plan.pico_rho
+    assert status.spent_pico_loss == round_.priced.plan.pico_loss
 
 
 def test_a_department_spends_before_it_measures_and_never_more_than_its_budget(lab: Lab) -> None:
@@ -132,8 +132,8 @@ def test_a_department_spends_before_it_measures_and_never_more_than_its_budget(l
         while True:
             lab.commit("tax", lab.announce(lab.envelope(count_by_sex("0.5"))))
             [status] = lab.nodes["tax"].ledger.status()
-            assert status.spent_pico_rho > spent
-            spent = status.spent_pico_rho
+            assert status.spent_pico_loss > spent
+            spent = status.spent_pico_loss
     assert refused.value.refusal is Refusal.BUDGET_SPENT
     assert BUDGET - 5 * 10**11 < spent <= BUDGET
 
@@ -156,7 +156,7 @@ def test_a_node_that_was_restarted_resends_what_it_stored(lab: Lab) -> None:
 
 
 def test_the_population_filter_admits_rounds_until_it_is_spent(folder: Path) -> None:
-    budget = roster_pb2.FilterBudget(population="residents", pico_rho=7 * 10**11)
+    budget = roster_pb2.FilterBudget(population="residents", pico_loss=7 * 10**11)
     lab = Lab(folder, budgets=[budget])
     first, second = lab.play(), None
     assert lab.decrypt("holder-1", first.evidence)

@@ -145,8 +145,8 @@ def test_releases_before_and_after_verify_under_the_first_pin(lab: Lab) -> None:
     # Ledgers and filters went on: four rounds were paid from one budget.
     for name, node in lab.nodes.items():
         [status] = node.ledger.status()
-        assert status.spent_pico_rho == 4 * lab.federation.price(asked_before.body.query).plan.pico_rho
-        assert node.session.follower.ledger_spent(name, "residents") == status.spent_pico_rho
+        assert status.spent_pico_loss == 4 * lab.federation.price(asked_before.body.query).plan.pico_loss
+        assert node.session.follower.ledger_spent(name, "residents") == status.spent_pico_loss
     checkpoint = lab.witness()
     entries = lab.audit.entries(0, lab.audit.size)
     assert verify_log(lab.charter, pin, entries, checkpoint).head.size == lab.audit.size

@@ -187,9 +187,9 @@ def test_what_a_department_takes_back_counts_before_it_says_so(lab: Lab) -> None
         for line in lines:
             desk.serve(line)
         ledger = lab.nodes["tax"].ledger
-        for size, left in ((0, 0), (lab.audit.size, ledger.status()[0].spent_pico_rho)):
+        for size, left in ((0, 0), (lab.audit.size, ledger.status()[0].spent_pico_loss)):
             desk.board.note_ledgers("tax", ledger.status())
             desk.voiding.returning("tax", size)
             said = desk.board.ledger("tax", "residents")
-            assert said is not None and said.spent_pico_rho == left
+            assert said is not None and said.spent_pico_loss == left
     within(play)

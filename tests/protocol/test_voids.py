@@ -17,7 +17,7 @@ from tests.protocol.planting import committed, refused_as
 
 
 def spent(lab: Lab, name: str = "tax") -> int:
-    return lab.nodes[name].ledger.status()[0].spent_pico_rho
+    return lab.nodes[name].ledger.status()[0].spent_pico_loss
 
 
 def tell(lab: Lab, *entries: log_pb2.LogEntry) -> None:
@@ -52,7 +52,7 @@ def test_the_price_comes_back_once_and_the_ledgers_still_chain(lab: Lab) -> None
     played = lab.play()  # whose links hold the refunds
     for name in ("holder-1", "holder-2"):
         played.round.partial(lab.decrypt(name, played.evidence))
-    assert spent(lab) == played.round.priced.plan.pico_rho == price
+    assert spent(lab) == played.round.priced.plan.pico_loss == price
 
 
 def test_a_dead_round_alone_gives_nothing_back(lab: Lab) -> None:
@@ -135,9 +135,9 @@ def test_a_refund_that_a_crash_kept_back_is_taken_at_the_next_start(lab: Lab) ->
     lab.log(log_pb2.LogEntry(void=void_leaf(round_, statements(lab, round_))))
     lab.witness()  # folded and stored, and then the process was killed
     node = lab.department("tax")
-    assert node.ledger.status()[0].spent_pico_rho > 0
+    assert node.ledger.status()[0].spent_pico_loss > 0
     node.session.settle()
-    assert node.ledger.status()[0].spent_pico_rho == 0
+    assert node.ledger.status()[0].spent_pico_loss == 0
 
 
 def test_a_round_that_is_void_before_it_is_asked_takes_no_part(lab: Lab) -> None:
@@ -175,11 +175,11 @@ def test_a_false_statement_is_refused(lab: Lab, change: Callable[[round_pb2.Void
 
 def test_a_grants_budget_stops_the_department_that_signed_it(lab: Lab) -> None:
     grant = lab.grant("tax", "ada")
-    grant.body.budgets.add(population="residents", purpose="statistics", pico_rho=600_000_000_000)
+    grant.body.budgets.add(population="residents", purpose="statistics", pico_loss=600_000_000_000)
     grant.signature = sign(lab.keys["tax"], "grant", grant.body)
     lab.nodes["tax"].session.permissions.grants = [grant]
     played = lab.play(lab.envelope(count_by_sex("0.5")))
-    assert played.round.combine().granted_pico_rho == 600_000_000_000
+    assert played.round.combine().granted_pico_loss == 600_000_000_000
     lab.decrypt("holder-1", played.evidence)
     before = spent(lab)
     refused_as(Refusal.BUDGET_SPENT, lambda: lab.commit("tax", lab.announce()), "purpose 'statistics'")

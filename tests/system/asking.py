@@ -42,7 +42,7 @@ def refused(con: Connection, sql: str = COUNT) -> Refused:
 
 def price(con: Connection, sql: str = COUNT) -> int:
     """What *sql* costs, in pico-rho."""
-    return con.sql(sql).explain().plan.pico_rho
+    return con.sql(sql).explain().plan.pico_loss
 
 
 def charges(before: Price, after: Price, population: str = "residents") -> dict[str, int]:

@@ -32,7 +32,7 @@ def last_kind(federation: Running, name: str) -> str:
 
 def spent(federation: Running, name: str) -> int:
     """What a department's own ledger says that it spent."""
-    return sum(s.spent_pico_rho for s in ledger(federation, name).status())
+    return sum(s.spent_pico_loss for s in ledger(federation, name).status())
 
 
 def test_one_that_never_hears_of_the_round_is_missing_and_pays_nothing(federation: Running) -> None:

@@ -39,7 +39,7 @@ def test_another_analyst_pays_its_price_on_his_own_filter_and_gets_it_only_then(
     assert theirs["replayed"] and theirs["rows"] == first["rows"]
     assert federation.spent() == before  # of the departments, the population and the first analyst
     leaf = [e.replay for e in log_of(federation) if e.WhichOneof("leaf") == "replay"][-1]
-    assert (leaf.round.hex(), leaf.analyst, leaf.pico_rho) == (first["release_id"], "reader", 12_000_000_000)
+    assert (leaf.round.hex(), leaf.analyst, leaf.pico_loss) == (first["release_id"], "reader", 12_000_000_000)
     assert len(leaf.grants) == len(first["departments"])
     dearer = FIRST + CLAUSE.replace("0.011", "0.013")
     asked(federation, dearer)

@@ -41,8 +41,8 @@ class Filter:
     def of(cls, status: analyst_pb2.FilterStatus, delta: str) -> "Filter":
         """The filter in a message."""
         return cls(_KINDS.get(status.kind, "unknown"), status.name, status.population,
-                   None if status.unlimited else status.budget_pico_rho,
-                   status.spent_pico_rho - status.reserved_pico_rho, delta, status.reserved_pico_rho,
+                   None if status.unlimited else status.budget_pico_loss,
+                   status.spent_pico_loss - status.reserved_pico_loss, delta, status.reserved_pico_loss,
                    status.purpose)
 
     @property
@@ -77,12 +77,12 @@ class Filter:
             told |= self.amounts(what, amount)
         return told | {"delta": float(self.delta)}
 
-    def amounts(self, what: str, pico_rho: int | None) -> dict[str, object]:
+    def amounts(self, what: str, pico_loss: int | None) -> dict[str, object]:
         """One amount as rho and as epsilon."""
-        if pico_rho is None:
+        if pico_loss is None:
             return {f"{what}_rho": None, f"{what}_epsilon": None}
-        return {f"{what}_rho": rho_text(pico_rho),
-                f"{what}_epsilon": as_number(epsilon_of(pico_rho, self.delta))}
+        return {f"{what}_rho": rho_text(pico_loss),
+                f"{what}_epsilon": as_number(epsilon_of(pico_loss, self.delta))}
 
 
 def frame(filters: Sequence[Filter]) -> "pd.DataFrame":

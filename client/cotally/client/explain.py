@@ -47,13 +47,13 @@ class Explanation:
     @property
     def rho(self) -> str:
         """The price in rho, exact decimal text."""
-        return rho_text(self.plan.pico_rho)
+        return rho_text(self.plan.pico_loss)
 
     @property
     def privacy(self) -> dict[str, Any]:
         """The price as in the JSON object of a release."""
         laplace = self.plan.mechanism == query_pb2.MECHANISM_LAPLACE
-        epsilon = as_number(self.plan.epsilon if laplace else epsilon_of(self.plan.pico_rho, self.delta))
+        epsilon = as_number(self.plan.epsilon if laplace else epsilon_of(self.plan.pico_loss, self.delta))
         return {
             "unit": self.table.unit_column or EVENT_LEVEL, "population": self.plan.population,
             "mechanism": MECHANISM[self.plan.mechanism], "rho": self.rho, "epsilon": epsilon,
@@ -63,11 +63,11 @@ class Explanation:
     @property
     def affordable(self) -> bool:
         """True when every filter could pay now, as far as the coordinator says."""
-        return all(f.left is None or f.left >= self.plan.pico_rho for f in self.filters)
+        return all(f.left is None or f.left >= self.plan.pico_loss for f in self.filters)
 
     def effects(self) -> list[dict[str, object]]:
         """What the question would do to each filter: its amounts, `after_*` what is left, and `fits`."""
-        price, found = self.plan.pico_rho, []
+        price, found = self.plan.pico_loss, []
         for each in self.filters:
             fits = each.left is None or each.left >= price
             after = each.left - price if each.left is not None and fits else each.left
@@ -123,7 +123,7 @@ class Explanation:
         width = max((len(name) for name, _ in limited), default=0)
         lines = ["", "left after it"] if limited else []
         for name, left in limited:
-            after = left - self.plan.pico_rho
+            after = left - self.plan.pico_loss
             lines.append(f"  {name:<{width}}  " + (
                 f"too little: rho {_short(left)} is left" if after < 0 else
                 f"epsilon {float(epsilon_of(after, self.delta)):.4g}, rho {_short(after)}"))
@@ -134,5 +134,5 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _short(pico_rho: int) -> str:
-    return f"{float(rho_text(pico_rho)):.4g}"
+def _short(pico_loss: int) -> str:
+    return f"{float(rho_text(pico_loss)):.4g}"

@@ -14,27 +14,27 @@ _DIGITS: Final = Context(prec=6, rounding=ROUND_CEILING)
 _SLACK: Final = Decimal("1e-20")  # above the rounding errors of 40 digits, far below the sixth
 
 
-def rho_text(pico_rho: int) -> str:
-    """Return *pico_rho* in rho, as plain decimal text without trailing zeros.
+def rho_text(pico_loss: int) -> str:
+    """Return *pico_loss* in rho, as plain decimal text without trailing zeros.
 
     >>> rho_text(20884379606), rho_text(0), rho_text(3 * 10**12)
     ('0.020884379606', '0', '3')
     """
-    text = f"{Decimal(pico_rho).scaleb(-PICO_DIGITS):f}"
+    text = f"{Decimal(pico_loss).scaleb(-PICO_DIGITS):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 @lru_cache(maxsize=256)
-def epsilon_of(pico_rho: int, delta: str) -> Decimal:
-    """Return the least epsilon that *pico_rho* implies at *delta* in (0, 1), rounded up to six digits.
+def epsilon_of(pico_loss: int, delta: str) -> Decimal:
+    """Return the least epsilon that *pico_loss* implies at *delta* in (0, 1), rounded up to six digits.
 
     >>> epsilon_of(24355970359, "0.000001")
     Decimal('1')
     """
-    if pico_rho == 0:
+    if pico_loss == 0:
         return Decimal(0)
     with localcontext(Context(prec=40)):
-        rho, log_delta = Decimal(pico_rho).scaleb(-PICO_DIGITS), Decimal(delta).ln()
+        rho, log_delta = Decimal(pico_loss).scaleb(-PICO_DIGITS), Decimal(delta).ln()
         if not (rho > 0 > log_delta):
             raise ValueError("a price is positive, and delta lies between 0 and 1")
 

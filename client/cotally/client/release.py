@@ -147,12 +147,12 @@ class Release:
         if plan.mechanism == query_pb2.MECHANISM_LAPLACE:
             epsilon, delta = Decimal(plan.epsilon), Decimal(0)
         else:
-            epsilon, delta = epsilon_of(plan.pico_rho, self._verified.delta), Decimal(self._verified.delta)
+            epsilon, delta = epsilon_of(plan.pico_loss, self._verified.delta), Decimal(self._verified.delta)
         return {
             "unit": table.unit_column or EVENT_LEVEL,
             "population": plan.population,
             "mechanism": MECHANISM[plan.mechanism],
-            "rho": rho_text(plan.pico_rho),
+            "rho": rho_text(plan.pico_loss),
             "epsilon": as_number(epsilon),
             "delta": as_number(delta),
             "assumed_honest": plan.honest,

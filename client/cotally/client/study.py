@@ -51,7 +51,7 @@ class Study:
         spent: dict[str, int] = {}
         planned = []
         for text, explanation in quoted:
-            population, price = explanation.plan.population, explanation.plan.pico_rho
+            population, price = explanation.plan.population, explanation.plan.pico_loss
             before = spent.get(population, 0)
             lacking = tuple(f for f in explanation.filters
                             if f.population == population and f.left is not None and f.left < before + price)
@@ -71,7 +71,7 @@ class Study:
         total: dict[str, int] = {}
         for each in self.questions:
             plan = each.explanation.plan
-            total[plan.population] = total.get(plan.population, 0) + plan.pico_rho
+            total[plan.population] = total.get(plan.population, 0) + plan.pico_loss
         return {population: rho_text(price) for population, price in total.items()}
 
     def to_dict(self) -> dict[str, Any]:

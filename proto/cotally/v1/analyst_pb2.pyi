@@ -271,20 +271,20 @@ class FilterStatus(google.protobuf.message.Message):
     KIND_FIELD_NUMBER: builtins.int
     NAME_FIELD_NUMBER: builtins.int
     POPULATION_FIELD_NUMBER: builtins.int
-    BUDGET_PICO_RHO_FIELD_NUMBER: builtins.int
-    SPENT_PICO_RHO_FIELD_NUMBER: builtins.int
+    BUDGET_PICO_LOSS_FIELD_NUMBER: builtins.int
+    SPENT_PICO_LOSS_FIELD_NUMBER: builtins.int
     UNLIMITED_FIELD_NUMBER: builtins.int
-    RESERVED_PICO_RHO_FIELD_NUMBER: builtins.int
+    RESERVED_PICO_LOSS_FIELD_NUMBER: builtins.int
     PURPOSE_FIELD_NUMBER: builtins.int
     kind: Global___FilterKind.ValueType
     name: builtins.str
     """department, population or analyst"""
     population: builtins.str
-    budget_pico_rho: builtins.int
-    spent_pico_rho: builtins.int
+    budget_pico_loss: builtins.int
+    spent_pico_loss: builtins.int
     unlimited: builtins.bool
-    reserved_pico_rho: builtins.int
-    """the part of spent_pico_rho whose rounds are under way"""
+    reserved_pico_loss: builtins.int
+    """the part of spent_pico_loss whose rounds are under way"""
     purpose: builtins.str
     """of a purpose's filter, whose name is an analyst or "" for all"""
     def __init__(
@@ -293,13 +293,13 @@ class FilterStatus(google.protobuf.message.Message):
         kind: Global___FilterKind.ValueType = ...,
         name: builtins.str = ...,
         population: builtins.str = ...,
-        budget_pico_rho: builtins.int = ...,
-        spent_pico_rho: builtins.int = ...,
+        budget_pico_loss: builtins.int = ...,
+        spent_pico_loss: builtins.int = ...,
         unlimited: builtins.bool = ...,
-        reserved_pico_rho: builtins.int = ...,
+        reserved_pico_loss: builtins.int = ...,
         purpose: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["budget_pico_rho", b"budget_pico_rho", "kind", b"kind", "name", b"name", "population", b"population", "purpose", b"purpose", "reserved_pico_rho", b"reserved_pico_rho", "spent_pico_rho", b"spent_pico_rho", "unlimited", b"unlimited"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["budget_pico_loss", b"budget_pico_loss", "kind", b"kind", "name", b"name", "population", b"population", "purpose", b"purpose", "reserved_pico_loss", b"reserved_pico_loss", "spent_pico_loss", b"spent_pico_loss", "unlimited", b"unlimited"]) -> None: ...
 
 Global___FilterStatus: typing_extensions.TypeAlias = FilterStatus
 

@@ -118,31 +118,31 @@ class TranscriptLeaf(google.protobuf.message.Message):
 
     ROUND_FIELD_NUMBER: builtins.int
     POPULATION_FIELD_NUMBER: builtins.int
-    PICO_RHO_FIELD_NUMBER: builtins.int
+    PICO_LOSS_FIELD_NUMBER: builtins.int
     ANALYST_FIELD_NUMBER: builtins.int
     PURPOSE_FIELD_NUMBER: builtins.int
     TRANSCRIPT_FIELD_NUMBER: builtins.int
-    GRANTED_PICO_RHO_FIELD_NUMBER: builtins.int
+    GRANTED_PICO_LOSS_FIELD_NUMBER: builtins.int
     round: builtins.bytes
     population: builtins.str
-    pico_rho: builtins.int
+    pico_loss: builtins.int
     analyst: builtins.str
     purpose: builtins.str
     transcript: builtins.bytes
-    granted_pico_rho: builtins.int
+    granted_pico_loss: builtins.int
     """least that the members' grants allow this analyst and purpose; 0: no limit"""
     def __init__(
         self,
         *,
         round: builtins.bytes = ...,
         population: builtins.str = ...,
-        pico_rho: builtins.int = ...,
+        pico_loss: builtins.int = ...,
         analyst: builtins.str = ...,
         purpose: builtins.str = ...,
         transcript: builtins.bytes = ...,
-        granted_pico_rho: builtins.int = ...,
+        granted_pico_loss: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "granted_pico_rho", b"granted_pico_rho", "pico_rho", b"pico_rho", "population", b"population", "purpose", b"purpose", "round", b"round", "transcript", b"transcript"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "granted_pico_loss", b"granted_pico_loss", "pico_loss", b"pico_loss", "population", b"population", "purpose", b"purpose", "round", b"round", "transcript", b"transcript"]) -> None: ...
 
 Global___TranscriptLeaf: typing_extensions.TypeAlias = TranscriptLeaf
 
@@ -242,19 +242,19 @@ class ReplayLeaf(google.protobuf.message.Message):
 
     ROUND_FIELD_NUMBER: builtins.int
     POPULATION_FIELD_NUMBER: builtins.int
-    PICO_RHO_FIELD_NUMBER: builtins.int
+    PICO_LOSS_FIELD_NUMBER: builtins.int
     ANALYST_FIELD_NUMBER: builtins.int
     PURPOSE_FIELD_NUMBER: builtins.int
-    GRANTED_PICO_RHO_FIELD_NUMBER: builtins.int
+    GRANTED_PICO_LOSS_FIELD_NUMBER: builtins.int
     ENVELOPE_FIELD_NUMBER: builtins.int
     GRANTS_FIELD_NUMBER: builtins.int
     round: builtins.bytes
     """of the release"""
     population: builtins.str
-    pico_rho: builtins.int
+    pico_loss: builtins.int
     analyst: builtins.str
     purpose: builtins.str
-    granted_pico_rho: builtins.int
+    granted_pico_loss: builtins.int
     """as in TranscriptLeaf, of the grants shown now"""
     envelope: builtins.bytes
     """digest("envelope", Envelope) of the question that it answers"""
@@ -267,14 +267,14 @@ class ReplayLeaf(google.protobuf.message.Message):
         *,
         round: builtins.bytes = ...,
         population: builtins.str = ...,
-        pico_rho: builtins.int = ...,
+        pico_loss: builtins.int = ...,
         analyst: builtins.str = ...,
         purpose: builtins.str = ...,
-        granted_pico_rho: builtins.int = ...,
+        granted_pico_loss: builtins.int = ...,
         envelope: builtins.bytes = ...,
         grants: collections.abc.Iterable[builtins.bytes] | None = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "envelope", b"envelope", "granted_pico_rho", b"granted_pico_rho", "grants", b"grants", "pico_rho", b"pico_rho", "population", b"population", "purpose", b"purpose", "round", b"round"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "envelope", b"envelope", "granted_pico_loss", b"granted_pico_loss", "grants", b"grants", "pico_loss", b"pico_loss", "population", b"population", "purpose", b"purpose", "round", b"round"]) -> None: ...
 
 Global___ReplayLeaf: typing_extensions.TypeAlias = ReplayLeaf
 

@@ -615,19 +615,19 @@ class GrantBudget(google.protobuf.message.Message):
 
     POPULATION_FIELD_NUMBER: builtins.int
     PURPOSE_FIELD_NUMBER: builtins.int
-    PICO_RHO_FIELD_NUMBER: builtins.int
+    PICO_LOSS_FIELD_NUMBER: builtins.int
     population: builtins.str
     purpose: builtins.str
-    pico_rho: builtins.int
+    pico_loss: builtins.int
     """above 0"""
     def __init__(
         self,
         *,
         population: builtins.str = ...,
         purpose: builtins.str = ...,
-        pico_rho: builtins.int = ...,
+        pico_loss: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["pico_rho", b"pico_rho", "population", b"population", "purpose", b"purpose"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["pico_loss", b"pico_loss", "population", b"population", "purpose", b"purpose"]) -> None: ...
 
 Global___GrantBudget: typing_extensions.TypeAlias = GrantBudget
 

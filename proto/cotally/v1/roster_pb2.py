@@ -25,37 +25,37 @@ _sym_db = _symbol_database.Default()
 from cotally.v1 import catalog_pb2 as cotally_dot_v1_dot_catalog__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x63otally/v1/roster.proto\x12\ncotally.v1\x1a\x18\x63otally/v1/catalog.proto\"k\n\x06Member\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1e\n\x04role\x18\x02 \x01(\x0e\x32\x10.cotally.v1.Role\x12\x13\n\x0bsigning_key\x18\x03 \x01(\x0c\x12\x0f\n\x07tls_key\x18\x04 \x01(\x0c\x12\r\n\x05share\x18\x05 \x01(\r\"V\n\x0c\x46ilterBudget\x12\x12\n\npopulation\x18\x01 \x01(\t\x12\x0f\n\x07\x61nalyst\x18\x02 \x01(\t\x12\x10\n\x08pico_rho\x18\x03 \x01(\x04\x12\x0f\n\x07purpose\x18\x04 \x01(\t\"L\n\x10\x44\x65partmentBudget\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x12\n\npopulation\x18\x02 \x01(\t\x12\x10\n\x08pico_rho\x18\x03 \x01(\x04\"\xa2\x01\n\x0c\x42udgetPolicy\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x10\n\x08previous\x18\x03 \x01(\x0c\x12)\n\x07\x62udgets\x18\x04 \x03(\x0b\x32\x18.cotally.v1.FilterBudget\x12\x31\n\x0b\x64\x65partments\x18\x05 \x03(\x0b\x32\x1c.cotally.v1.DepartmentBudget\"\x8f\x02\n\x06Policy\x12\x17\n\x0fmin_departments\x18\x01 \x01(\r\x12\x11\n\tcolluding\x18\x02 \x01(\r\x12\r\n\x05\x64\x65lta\x18\x03 \x01(\t\x12\x10\n\x08round_ms\x18\x04 \x01(\r\x12\x0f\n\x07tick_ms\x18\x05 \x01(\r\x12\x11\n\tthreshold\x18\x06 \x01(\r\x12)\n\x07\x62udgets\x18\x07 \x03(\x0b\x32\x18.cotally.v1.FilterBudget\x12*\n\nencryption\x18\x08 \x01(\x0e\x32\x16.cotally.v1.Encryption\x12\x16\n\x0e\x61nswer_base_ms\x18\t \x01(\r\x12%\n\x0b\x61nswer_pace\x18\n \x01(\x0e\x32\x10.cotally.v1.Pace\"\xc3\x01\n\tPublicKey\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0f\n\x07modulus\x18\x02 \x01(\x0c\x12\x13\n\x0bkey_holders\x18\x03 \x01(\r\x12\x11\n\tthreshold\x18\x04 \x01(\r\x12\x0c\n\x04\x62\x61se\x18\x05 \x01(\x0c\x12\x14\n\x0cverification\x18\x06 \x03(\x0c\x12\x14\n\x0c\x63oefficients\x18\x07 \x03(\x0c\x12\x12\n\nwellformed\x18\x08 \x01(\x0c\x12\r\n\x05trial\x18\t \x01(\x0c\x12\x11\n\trefreshes\x18\n \x01(\x04\"\xbc\x01\n\x06Roster\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x12\n\nfederation\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x10\n\x08previous\x18\x04 \x01(\x0c\x12\x0f\n\x07\x63\x61talog\x18\x05 \x01(\x0c\x12\x12\n\npublic_key\x18\x06 \x01(\x0c\x12#\n\x07members\x18\x07 \x03(\x0b\x32\x12.cotally.v1.Member\x12\"\n\x06policy\x18\x08 \x01(\x0b\x32\x12.cotally.v1.Policy\"1\n\x08\x41pproval\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"Y\n\nSuccession\x12\"\n\x06roster\x18\x01 \x01(\x0b\x32\x12.cotally.v1.Roster\x12\'\n\tapprovals\x18\x02 \x03(\x0b\x32\x14.cotally.v1.Approval\"\xd0\x01\n\x07\x43harter\x12\"\n\x06roster\x18\x01 \x01(\x0b\x32\x12.cotally.v1.Roster\x12$\n\x07\x63\x61talog\x18\x02 \x01(\x0b\x32\x13.cotally.v1.Catalog\x12)\n\npublic_key\x18\x03 \x01(\x0b\x32\x15.cotally.v1.PublicKey\x12\'\n\tapprovals\x18\x04 \x03(\x0b\x32\x14.cotally.v1.Approval\x12\'\n\x07lineage\x18\x05 \x03(\x0b\x32\x16.cotally.v1.Succession*h\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x10\n\x0cROLE_ANALYST\x10\x01\x12\r\n\tROLE_NODE\x10\x02\x12\x14\n\x10ROLE_COORDINATOR\x10\x03\x12\x13\n\x0fROLE_KEY_HOLDER\x10\x04*k\n\nEncryption\x12\x1a\n\x16\x45NCRYPTION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x45NCRYPTION_DJN\x10\x01\x12\x14\n\x10\x45NCRYPTION_SHORT\x10\x02\x12\x17\n\x13\x45NCRYPTION_TEXTBOOK\x10\x03*@\n\x04Pace\x12\x14\n\x10PACE_UNSPECIFIED\x10\x00\x12\x11\n\rPACE_PORTABLE\x10\x01\x12\x0f\n\x0bPACE_KERNEL\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x63otally/v1/roster.proto\x12\ncotally.v1\x1a\x18\x63otally/v1/catalog.proto\"k\n\x06Member\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1e\n\x04role\x18\x02 \x01(\x0e\x32\x10.cotally.v1.Role\x12\x13\n\x0bsigning_key\x18\x03 \x01(\x0c\x12\x0f\n\x07tls_key\x18\x04 \x01(\x0c\x12\r\n\x05share\x18\x05 \x01(\r\"W\n\x0c\x46ilterBudget\x12\x12\n\npopulation\x18\x01 \x01(\t\x12\x0f\n\x07\x61nalyst\x18\x02 \x01(\t\x12\x11\n\tpico_loss\x18\x03 \x01(\x04\x12\x0f\n\x07purpose\x18\x04 \x01(\t\"M\n\x10\x44\x65partmentBudget\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x12\n\npopulation\x18\x02 \x01(\t\x12\x11\n\tpico_loss\x18\x03 \x01(\x04\"\xa2\x01\n\x0c\x42udgetPolicy\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x10\n\x08previous\x18\x03 \x01(\x0c\x12)\n\x07\x62udgets\x18\x04 \x03(\x0b\x32\x18.cotally.v1.FilterBudget\x12\x31\n\x0b\x64\x65partments\x18\x05 \x03(\x0b\x32\x1c.cotally.v1.DepartmentBudget\"\x8f\x02\n\x06Policy\x12\x17\n\x0fmin_departments\x18\x01 \x01(\r\x12\x11\n\tcolluding\x18\x02 \x01(\r\x12\r\n\x05\x64\x65lta\x18\x03 \x01(\t\x12\x10\n\x08round_ms\x18\x04 \x01(\r\x12\x0f\n\x07tick_ms\x18\x05 \x01(\r\x12\x11\n\tthreshold\x18\x06 \x01(\r\x12)\n\x07\x62udgets\x18\x07 \x03(\x0b\x32\x18.cotally.v1.FilterBudget\x12*\n\nencryption\x18\x08 \x01(\x0e\x32\x16.cotally.v1.Encryption\x12\x16\n\x0e\x61nswer_base_ms\x18\t \x01(\r\x12%\n\x0b\x61nswer_pace\x18\n \x01(\x0e\x32\x10.cotally.v1.Pace\"\xc3\x01\n\tPublicKey\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0f\n\x07modulus\x18\x02 \x01(\x0c\x12\x13\n\x0bkey_holders\x18\x03 \x01(\r\x12\x11\n\tthreshold\x18\x04 \x01(\r\x12\x0c\n\x04\x62\x61se\x18\x05 \x01(\x0c\x12\x14\n\x0cverification\x18\x06 \x03(\x0c\x12\x14\n\x0c\x63oefficients\x18\x07 \x03(\x0c\x12\x12\n\nwellformed\x18\x08 \x01(\x0c\x12\r\n\x05trial\x18\t \x01(\x0c\x12\x11\n\trefreshes\x18\n \x01(\x04\"\xbc\x01\n\x06Roster\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x12\n\nfederation\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x10\n\x08previous\x18\x04 \x01(\x0c\x12\x0f\n\x07\x63\x61talog\x18\x05 \x01(\x0c\x12\x12\n\npublic_key\x18\x06 \x01(\x0c\x12#\n\x07members\x18\x07 \x03(\x0b\x32\x12.cotally.v1.Member\x12\"\n\x06policy\x18\x08 \x01(\x0b\x32\x12.cotally.v1.Policy\"1\n\x08\x41pproval\x12\x12\n\ndepartment\x18\x01 \x01(\t\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"Y\n\nSuccession\x12\"\n\x06roster\x18\x01 \x01(\x0b\x32\x12.cotally.v1.Roster\x12\'\n\tapprovals\x18\x02 \x03(\x0b\x32\x14.cotally.v1.Approval\"\xd0\x01\n\x07\x43harter\x12\"\n\x06roster\x18\x01 \x01(\x0b\x32\x12.cotally.v1.Roster\x12$\n\x07\x63\x61talog\x18\x02 \x01(\x0b\x32\x13.cotally.v1.Catalog\x12)\n\npublic_key\x18\x03 \x01(\x0b\x32\x15.cotally.v1.PublicKey\x12\'\n\tapprovals\x18\x04 \x03(\x0b\x32\x14.cotally.v1.Approval\x12\'\n\x07lineage\x18\x05 \x03(\x0b\x32\x16.cotally.v1.Succession*h\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x10\n\x0cROLE_ANALYST\x10\x01\x12\r\n\tROLE_NODE\x10\x02\x12\x14\n\x10ROLE_COORDINATOR\x10\x03\x12\x13\n\x0fROLE_KEY_HOLDER\x10\x04*k\n\nEncryption\x12\x1a\n\x16\x45NCRYPTION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x45NCRYPTION_DJN\x10\x01\x12\x14\n\x10\x45NCRYPTION_SHORT\x10\x02\x12\x17\n\x13\x45NCRYPTION_TEXTBOOK\x10\x03*@\n\x04Pace\x12\x14\n\x10PACE_UNSPECIFIED\x10\x00\x12\x11\n\rPACE_PORTABLE\x10\x01\x12\x0f\n\x0bPACE_KERNEL\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cotally.v1.roster_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=1521
-  _globals['_ROLE']._serialized_end=1625
-  _globals['_ENCRYPTION']._serialized_start=1627
-  _globals['_ENCRYPTION']._serialized_end=1734
-  _globals['_PACE']._serialized_start=1736
-  _globals['_PACE']._serialized_end=1800
+  _globals['_ROLE']._serialized_start=1523
+  _globals['_ROLE']._serialized_end=1627
+  _globals['_ENCRYPTION']._serialized_start=1629
+  _globals['_ENCRYPTION']._serialized_end=1736
+  _globals['_PACE']._serialized_start=1738
+  _globals['_PACE']._serialized_end=1802
   _globals['_MEMBER']._serialized_start=65
   _globals['_MEMBER']._serialized_end=172
   _globals['_FILTERBUDGET']._serialized_start=174
-  _globals['_FILTERBUDGET']._serialized_end=260
-  _globals['_DEPARTMENTBUDGET']._serialized_start=262
-  _globals['_DEPARTMENTBUDGET']._serialized_end=338
-  _globals['_BUDGETPOLICY']._serialized_start=341
-  _globals['_BUDGETPOLICY']._serialized_end=503
-  _globals['_POLICY']._serialized_start=506
-  _globals['_POLICY']._serialized_end=777
-  _globals['_PUBLICKEY']._serialized_start=780
-  _globals['_PUBLICKEY']._serialized_end=975
-  _globals['_ROSTER']._serialized_start=978
-  _globals['_ROSTER']._serialized_end=1166
-  _globals['_APPROVAL']._serialized_start=1168
-  _globals['_APPROVAL']._serialized_end=1217
-  _globals['_SUCCESSION']._serialized_start=1219
-  _globals['_SUCCESSION']._serialized_end=1308
-  _globals['_CHARTER']._serialized_start=1311
-  _globals['_CHARTER']._serialized_end=1519
+  _globals['_FILTERBUDGET']._serialized_end=261
+  _globals['_DEPARTMENTBUDGET']._serialized_start=263
+  _globals['_DEPARTMENTBUDGET']._serialized_end=340
+  _globals['_BUDGETPOLICY']._serialized_start=343
+  _globals['_BUDGETPOLICY']._serialized_end=505
+  _globals['_POLICY']._serialized_start=508
+  _globals['_POLICY']._serialized_end=779
+  _globals['_PUBLICKEY']._serialized_start=782
+  _globals['_PUBLICKEY']._serialized_end=977
+  _globals['_ROSTER']._serialized_start=980
+  _globals['_ROSTER']._serialized_end=1168
+  _globals['_APPROVAL']._serialized_start=1170
+  _globals['_APPROVAL']._serialized_end=1219
+  _globals['_SUCCESSION']._serialized_start=1221
+  _globals['_SUCCESSION']._serialized_end=1310
+  _globals['_CHARTER']._serialized_start=1313
+  _globals['_CHARTER']._serialized_end=1521
 # @@protoc_insertion_point(module_scope)

@@ -127,18 +127,18 @@ Global___Member: typing_extensions.TypeAlias = Member
 
 @typing.final
 class FilterBudget(google.protobuf.message.Message):
-    """One filter of design section 4, over the whole log. pico-rho are 1e-12 rho."""
+    """One filter of design section 4, over the whole log. pico_loss is 1e-12 of what the population counts in."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     POPULATION_FIELD_NUMBER: builtins.int
     ANALYST_FIELD_NUMBER: builtins.int
-    PICO_RHO_FIELD_NUMBER: builtins.int
+    PICO_LOSS_FIELD_NUMBER: builtins.int
     PURPOSE_FIELD_NUMBER: builtins.int
     population: builtins.str
     analyst: builtins.str
     """with `purpose` empty too: the population's own filter"""
-    pico_rho: builtins.int
+    pico_loss: builtins.int
     purpose: builtins.str
     """alone: over all analysts; beside an analyst: his for this purpose"""
     def __init__(
@@ -146,10 +146,10 @@ class FilterBudget(google.protobuf.message.Message):
         *,
         population: builtins.str = ...,
         analyst: builtins.str = ...,
-        pico_rho: builtins.int = ...,
+        pico_loss: builtins.int = ...,
         purpose: builtins.str = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "pico_rho", b"pico_rho", "population", b"population", "purpose", b"purpose"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "pico_loss", b"pico_loss", "population", b"population", "purpose", b"purpose"]) -> None: ...
 
 Global___FilterBudget: typing_extensions.TypeAlias = FilterBudget
 
@@ -161,18 +161,18 @@ class DepartmentBudget(google.protobuf.message.Message):
 
     DEPARTMENT_FIELD_NUMBER: builtins.int
     POPULATION_FIELD_NUMBER: builtins.int
-    PICO_RHO_FIELD_NUMBER: builtins.int
+    PICO_LOSS_FIELD_NUMBER: builtins.int
     department: builtins.str
     population: builtins.str
-    pico_rho: builtins.int
+    pico_loss: builtins.int
     def __init__(
         self,
         *,
         department: builtins.str = ...,
         population: builtins.str = ...,
-        pico_rho: builtins.int = ...,
+        pico_loss: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["department", b"department", "pico_rho", b"pico_rho", "population", b"population"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["department", b"department", "pico_loss", b"pico_loss", "population", b"population"]) -> None: ...
 
 Global___DepartmentBudget: typing_extensions.TypeAlias = DepartmentBudget
 

@@ -224,7 +224,7 @@ class Block(google.protobuf.message.Message):
     L1_FIELD_NUMBER: builtins.int
     L2_SQUARED_FIELD_NUMBER: builtins.int
     SCALE_FIELD_NUMBER: builtins.int
-    PICO_RHO_FIELD_NUMBER: builtins.int
+    PICO_LOSS_FIELD_NUMBER: builtins.int
     FACTOR_FIELD_NUMBER: builtins.int
     SHIFT_FIELD_NUMBER: builtins.int
     COARSE_FIELD_NUMBER: builtins.int
@@ -251,7 +251,7 @@ class Block(google.protobuf.message.Message):
     """integer: L1 sensitivity of the block, m included, refined"""
     l2_squared: builtins.str
     """integer: squared L2 sensitivity, m included, refined"""
-    pico_rho: builtins.int
+    pico_loss: builtins.int
     """price of the block"""
     factor: builtins.int
     """first form; 0 for COUNT"""
@@ -290,7 +290,7 @@ class Block(google.protobuf.message.Message):
         l1: builtins.str = ...,
         l2_squared: builtins.str = ...,
         scale: Global___Dyadic | None = ...,
-        pico_rho: builtins.int = ...,
+        pico_loss: builtins.int = ...,
         factor: builtins.int = ...,
         shift: builtins.int = ...,
         coarse: builtins.int = ...,
@@ -299,7 +299,7 @@ class Block(google.protobuf.message.Message):
         leaves: Global___Leaves | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["leaves", b"leaves", "scale", b"scale", "second", b"second"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["cells", b"cells", "centre", b"centre", "coarse", b"coarse", "column", b"column", "factor", b"factor", "high", b"high", "kind", b"kind", "l1", b"l1", "l2_squared", b"l2_squared", "leaves", b"leaves", "low", b"low", "offset", b"offset", "pico_rho", b"pico_rho", "present", b"present", "refinement", b"refinement", "scale", b"scale", "second", b"second", "shift", b"shift", "step", b"step"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["cells", b"cells", "centre", b"centre", "coarse", b"coarse", "column", b"column", "factor", b"factor", "high", b"high", "kind", b"kind", "l1", b"l1", "l2_squared", b"l2_squared", "leaves", b"leaves", "low", b"low", "offset", b"offset", "pico_loss", b"pico_loss", "present", b"present", "refinement", b"refinement", "scale", b"scale", "second", b"second", "shift", b"shift", "step", b"step"]) -> None: ...
 
 Global___Block: typing_extensions.TypeAlias = Block
 
@@ -384,7 +384,7 @@ class Plan(google.protobuf.message.Message):
     BLOCKS_FIELD_NUMBER: builtins.int
     MECHANISM_FIELD_NUMBER: builtins.int
     HONEST_FIELD_NUMBER: builtins.int
-    PICO_RHO_FIELD_NUMBER: builtins.int
+    PICO_LOSS_FIELD_NUMBER: builtins.int
     EPSILON_FIELD_NUMBER: builtins.int
     PACKING_FIELD_NUMBER: builtins.int
     ANSWER_MS_FIELD_NUMBER: builtins.int
@@ -394,7 +394,7 @@ class Plan(google.protobuf.message.Message):
     mechanism: cotally.v1.query_pb2.Mechanism.ValueType
     honest: builtins.int
     """h"""
-    pico_rho: builtins.int
+    pico_loss: builtins.int
     """price of the release, rounded up"""
     epsilon: builtins.str
     """Laplace: pure epsilon, decimal; empty under Gaussian"""
@@ -417,7 +417,7 @@ class Plan(google.protobuf.message.Message):
         blocks: collections.abc.Iterable[Global___Block] | None = ...,
         mechanism: cotally.v1.query_pb2.Mechanism.ValueType = ...,
         honest: builtins.int = ...,
-        pico_rho: builtins.int = ...,
+        pico_loss: builtins.int = ...,
         epsilon: builtins.str = ...,
         packing: Global___Packing | None = ...,
         answer_ms: builtins.int = ...,
@@ -426,7 +426,7 @@ class Plan(google.protobuf.message.Message):
         readings: collections.abc.Iterable[Global___Reading] | None = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["packing", b"packing"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["answer_ms", b"answer_ms", "blocks", b"blocks", "epsilon", b"epsilon", "honest", b"honest", "mechanism", b"mechanism", "minimum", b"minimum", "packing", b"packing", "pico_rho", b"pico_rho", "population", b"population", "readings", b"readings"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["answer_ms", b"answer_ms", "blocks", b"blocks", "epsilon", b"epsilon", "honest", b"honest", "mechanism", b"mechanism", "minimum", b"minimum", "packing", b"packing", "pico_loss", b"pico_loss", "population", b"population", "readings", b"readings"]) -> None: ...
 
 Global___Plan: typing_extensions.TypeAlias = Plan
 
@@ -527,7 +527,7 @@ class LedgerEntry(google.protobuf.message.Message):
     KIND_FIELD_NUMBER: builtins.int
     POPULATION_FIELD_NUMBER: builtins.int
     ROUND_FIELD_NUMBER: builtins.int
-    PICO_RHO_FIELD_NUMBER: builtins.int
+    PICO_LOSS_FIELD_NUMBER: builtins.int
     node: builtins.str
     length: builtins.int
     """1 for the first entry"""
@@ -537,7 +537,7 @@ class LedgerEntry(google.protobuf.message.Message):
     population: builtins.str
     round: builtins.bytes
     """empty for BUDGET and BURN"""
-    pico_rho: builtins.int
+    pico_loss: builtins.int
     def __init__(
         self,
         *,
@@ -547,9 +547,9 @@ class LedgerEntry(google.protobuf.message.Message):
         kind: Global___LedgerKind.ValueType = ...,
         population: builtins.str = ...,
         round: builtins.bytes = ...,
-        pico_rho: builtins.int = ...,
+        pico_loss: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["kind", b"kind", "length", b"length", "node", b"node", "pico_rho", b"pico_rho", "population", b"population", "previous", b"previous", "round", b"round"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["kind", b"kind", "length", b"length", "node", b"node", "pico_loss", b"pico_loss", "population", b"population", "previous", b"previous", "round", b"round"]) -> None: ...
 
 Global___LedgerEntry: typing_extensions.TypeAlias = LedgerEntry
 

@@ -79,24 +79,24 @@ class LedgerStatus(google.protobuf.message.Message):
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     POPULATION_FIELD_NUMBER: builtins.int
-    BUDGET_PICO_RHO_FIELD_NUMBER: builtins.int
-    SPENT_PICO_RHO_FIELD_NUMBER: builtins.int
-    RESERVED_PICO_RHO_FIELD_NUMBER: builtins.int
+    BUDGET_PICO_LOSS_FIELD_NUMBER: builtins.int
+    SPENT_PICO_LOSS_FIELD_NUMBER: builtins.int
+    RESERVED_PICO_LOSS_FIELD_NUMBER: builtins.int
     population: builtins.str
-    budget_pico_rho: builtins.int
-    spent_pico_rho: builtins.int
+    budget_pico_loss: builtins.int
+    spent_pico_loss: builtins.int
     """reserved included"""
-    reserved_pico_rho: builtins.int
+    reserved_pico_loss: builtins.int
     """of which rounds without an outcome hold this"""
     def __init__(
         self,
         *,
         population: builtins.str = ...,
-        budget_pico_rho: builtins.int = ...,
-        spent_pico_rho: builtins.int = ...,
-        reserved_pico_rho: builtins.int = ...,
+        budget_pico_loss: builtins.int = ...,
+        spent_pico_loss: builtins.int = ...,
+        reserved_pico_loss: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["budget_pico_rho", b"budget_pico_rho", "population", b"population", "reserved_pico_rho", b"reserved_pico_rho", "spent_pico_rho", b"spent_pico_rho"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["budget_pico_loss", b"budget_pico_loss", "population", b"population", "reserved_pico_loss", b"reserved_pico_loss", "spent_pico_loss", b"spent_pico_loss"]) -> None: ...
 
 Global___LedgerStatus: typing_extensions.TypeAlias = LedgerStatus
 

@@ -56,7 +56,7 @@ def test_the_client_accepts_what_the_planner_makes(
     errors = expected_errors(plan, query, catalog_pb2.Catalog(tables=[table]))
     assert set(errors) == {"n", "total", "average"}
     if target == "epsilon" and mechanism == query_pb2.MECHANISM_GAUSSIAN:
-        assert epsilon_of(plan.pico_rho, POLICY.delta) == Decimal(amount)
+        assert epsilon_of(plan.pico_loss, POLICY.delta) == Decimal(amount)
     if target == "error":
         # Intervals end on integers, so the planner's continuous quantile may be half of one short.
         unit = 1 / plan.blocks[0].refinement

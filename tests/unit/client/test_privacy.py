@@ -12,12 +12,12 @@ from scipy.optimize import minimize_scalar
 from cotally.client.privacy import epsilon_of, rho_text
 
 
-@pytest.mark.parametrize("pico_rho, text", [
+@pytest.mark.parametrize("pico_loss, text", [
     (0, "0"), (1, "0.000000000001"), (10**12, "1"), (125 * 10**9, "0.125"),
     (12 * 10**12 + 1, "12.000000000001"),
 ])
-def test_rho_is_exact_decimal_text(pico_rho: int, text: str) -> None:
-    assert rho_text(pico_rho) == text
+def test_rho_is_exact_decimal_text(pico_loss: int, text: str) -> None:
+    assert rho_text(pico_loss) == text
 
 
 def by_search(rho: float, delta: float) -> float:
@@ -30,8 +30,8 @@ def by_search(rho: float, delta: float) -> float:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(10**4, 5 * 10**15), st.sampled_from(["0.000001", "0.0000001", "0.0001", "0.000000000001"]))
-def test_epsilon_is_the_least_and_rounded_up(pico_rho: int, delta: str) -> None:
-    epsilon, searched = epsilon_of(pico_rho, delta), by_search(pico_rho / 1e12, float(delta))
+def test_epsilon_is_the_least_and_rounded_up(pico_loss: int, delta: str) -> None:
+    epsilon, searched = epsilon_of(pico_loss, delta), by_search(pico_loss / 1e12, float(delta))
     assert len(epsilon.as_tuple().digits) <= 6
     assert float(epsilon) >= max(searched, 0) * (1 - 1e-9)
     assert float(epsilon) <= max(searched, 0) * (1 + 1.1e-5) + 1e-19
@@ -45,6 +45,6 @@ def test_epsilon_grows_with_rho_and_shrinks_with_delta() -> None:
 
 def test_client_and_server_state_the_same_epsilon() -> None:
     accounting = pytest.importorskip("cotally.server.dp.accounting")
-    for pico_rho in (10**6, 20884379606, 4 * 10**10, 3 * 10**12):
-        theirs = accounting.epsilon_from_rho(pico_rho, Fraction(1, 10**6))
-        assert Fraction(epsilon_of(pico_rho, "0.000001")) == theirs
+    for pico_loss in (10**6, 20884379606, 4 * 10**10, 3 * 10**12):
+        theirs = accounting.epsilon_from_rho(pico_loss, Fraction(1, 10**6))
+        assert Fraction(epsilon_of(pico_loss, "0.000001")) == theirs

@@ -60,7 +60,7 @@ class Transcribed(NamedTuple):
 
     round: bytes
     population: str
-    pico_rho: int
+    pico_loss: int
     analyst: str
     purpose: str
     granted: int
@@ -93,7 +93,7 @@ class Replayed(NamedTuple):
 
     round: bytes
     population: str
-    pico_rho: int
+    pico_loss: int
     analyst: str
     purpose: str
     granted: int
@@ -162,14 +162,14 @@ def _links(node: str, links: Sequence[round_pb2.LedgerEntry], round_: bytes) -> 
         broken = "does not reserve this round"
     if first.length < 1 or (first.length == 1) != (not first.previous):
         broken = "misstates its place"
-    steps = tuple((int(link.kind), link.population, link.round, link.pico_rho) for link in links)
+    steps = tuple((int(link.kind), link.population, link.round, link.pico_loss) for link in links)
     return Links(node, first.length, first.previous, b"".join(hashes), steps, broken)
 
 
 def _priced(leaf: log_pb2.TranscriptLeaf | log_pb2.ReplayLeaf) -> tuple[bytes, str, int, str, str, int]:
     """The fields of a charge; texts that come again and again are kept once."""
-    return (leaf.round, intern(leaf.population), leaf.pico_rho, intern(leaf.analyst), intern(leaf.purpose),
-            leaf.granted_pico_rho)
+    return (leaf.round, intern(leaf.population), leaf.pico_loss, intern(leaf.analyst), intern(leaf.purpose),
+            leaf.granted_pico_loss)
 
 
 def _granted(leaf: log_pb2.GrantLeaf, *_: object) -> Granted:

@@ -39,7 +39,7 @@ class Filters:
         self._budgets: dict[Key, int] = {}
         for each in budgets:
             key = each.population, each.analyst, each.purpose
-            self._budgets[key] = min(each.pico_rho, self._budgets.get(key, each.pico_rho))
+            self._budgets[key] = min(each.pico_loss, self._budgets.get(key, each.pico_loss))
 
     def budget(self, key: Key) -> int | None:
         """What *key* may spend in all, as budgets and the grants last seen say; None without limit."""
@@ -63,7 +63,7 @@ class Filters:
         own = leaf.population, leaf.analyst, leaf.purpose
         if not self._charge(self._of(own), leaf):
             return False
-        self._paid[leaf.round] = self._of(own)[-1], leaf.pico_rho
+        self._paid[leaf.round] = self._of(own)[-1], leaf.pico_loss
         self._under_way.add(leaf.round)
         return True
 
@@ -101,9 +101,9 @@ class Filters:
         own = keys[-1]
         for key in keys:
             limit = self._limit(key, leaf.granted if key == own else 0)
-            if limit is not None and self.admitted.get(key, 0) + leaf.pico_rho > limit:
+            if limit is not None and self.admitted.get(key, 0) + leaf.pico_loss > limit:
                 return False
-        self._add(keys, leaf.pico_rho)
+        self._add(keys, leaf.pico_loss)
         self._granted[own] = leaf.granted
         return True
 

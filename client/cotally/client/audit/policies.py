@@ -47,7 +47,7 @@ class Policies:
         self._number, self._digest = policy.number, digest(DOMAIN, policy)
         for each in policy.departments:
             most = self._most.setdefault(each.department, {})
-            most[each.population] = max(each.pico_rho, most.get(each.population, 0))
+            most[each.population] = max(each.pico_loss, most.get(each.population, 0))
         return ""
 
     def most(self, node: str) -> Mapping[str, int]:

@@ -115,7 +115,7 @@ class Rounds:
         reserved = self._reserved.pop(round_, None)
         if reserved is None:
             self._note(Refusal.OUT_OF_ORDER, "it combines", round_, "whose roster is not logged")
-        elif reserved != {(fact.population, fact.pico_rho)}:
+        elif reserved != {(fact.population, fact.pico_loss)}:
             self._note(
                 Refusal.PLAN_MISMATCH, "the price of", round_, "is not what its departments reserved")
         self._check_analyst(fact.analyst)
@@ -186,7 +186,7 @@ class Rounds:
             return
         if self._grants.is_lacking(fact.grants, self._answered[round_], fact.analyst, fact.purpose):
             self._note(Refusal.NOT_ALLOWED, "it replays", round_, f"which {fact.analyst!r} may not ask for")
-        if self._filters.price(round_) != (fact.population, fact.pico_rho):
+        if self._filters.price(round_) != (fact.population, fact.pico_loss):
             self._note(Refusal.PLAN_MISMATCH, "it replays", round_, "at another price than its own")
         elif not self._filters.replay(fact):
             self._note(Refusal.BUDGET_SPENT, "it replays", round_,

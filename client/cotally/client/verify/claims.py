@@ -52,7 +52,7 @@ def check_plan(
     _check_layout(plan, query, table)
     if plan.population != table.population or plan.mechanism != query.privacy.mechanism:
         raise Refused(Refusal.PLAN_MISMATCH, "the plan has another population or mechanism than the question")
-    if sum(block.pico_rho for block in plan.blocks) > plan.pico_rho + len(plan.blocks):
+    if sum(block.pico_loss for block in plan.blocks) > plan.pico_loss + len(plan.blocks):
         raise Refused(Refusal.PLAN_MISMATCH, "the plan's blocks cost more than the release")
     _check_honest(plan, table, policy)
     for block in plan.blocks:
@@ -155,7 +155,7 @@ def _check_price(plan: round_pb2.Plan, block: round_pb2.Block) -> None:
         epsilon = min(float(rational(block.l1, "sensitivity") / scale), 1e6)
         least = epsilon + math.expm1(-epsilon)
         due = Fraction(max(0.0, least * (1 - 1e-6) - 1e-15) * PICO)
-    if due <= 0 or block.pico_rho < due:
+    if due <= 0 or block.pico_loss < due:
         name = block.column or "rows"
         raise Refused(Refusal.BAD_PROOF, f"the noise on {name!r} is too small for its price")
 

@@ -66,8 +66,8 @@ def _check_links(body: round_pb2.CommitmentBody, plan: round_pb2.Plan) -> None:
         if after.length != before.length + 1 or after.previous != digest("ledger", before):
             raise Refused(Refusal.EQUIVOCATION, f"the ledger links of {body.node!r} do not chain")
     last = body.links[-1] if body.links else round_pb2.LedgerEntry()
-    stated = (last.node, last.kind, last.population, last.round, last.pico_rho)
-    due = (body.node, round_pb2.LEDGER_KIND_RESERVE, plan.population, body.round, plan.pico_rho)
+    stated = (last.node, last.kind, last.population, last.round, last.pico_loss)
+    due = (body.node, round_pb2.LEDGER_KIND_RESERVE, plan.population, body.round, plan.pico_loss)
     if stated != due or any(link.node != body.node for link in body.links):
         raise Refused(Refusal.PLAN_MISMATCH, f"the ledger of {body.node!r} does not reserve this round")
 

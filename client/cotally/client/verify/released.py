@@ -100,7 +100,7 @@ def check_release(
 def _granted(frozen: round_pb2.FrozenRoster, population: str, purpose: str) -> int:
     """Return the least that a member's grant allows for the purpose; 0 where none sets a limit."""
     grants = (commitment.body.grant.body for commitment in frozen.commitments)
-    return min((budget.pico_rho for grant in grants for budget in grant.budgets
+    return min((budget.pico_loss for grant in grants for budget in grant.budgets
                 if (budget.population, budget.purpose) == (population, purpose)), default=0)
 
 
@@ -110,9 +110,9 @@ def check_logged(
     """Return the log's witnessed head and its witnesses; refuse a round that the log does not hold."""
     envelope, plan, transcript = announcement.envelope.body, announcement.plan, bundle.transcript
     due = log_pb2.TranscriptLeaf(
-        round=transcript.round, population=plan.population, pico_rho=plan.pico_rho,
+        round=transcript.round, population=plan.population, pico_loss=plan.pico_loss,
         analyst=envelope.analyst, purpose=envelope.purpose, transcript=digest("transcript", transcript),
-        granted_pico_rho=_granted(bundle.frozen.body, plan.population, envelope.purpose))
+        granted_pico_loss=_granted(bundle.frozen.body, plan.population, envelope.purpose))
     if digest("leaf", bundle.leaf) != digest("leaf", due):
         raise Refused(Refusal.EQUIVOCATION, "the log's leaf states another round, price, analyst or purpose")
     head, witnesses = check_witnessed(bundle.checkpoint, federation.roster, federation.members)

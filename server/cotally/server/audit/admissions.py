@@ -47,7 +47,7 @@ class Admissions:
         """Fold the transcript leaf at *index*."""
         if leaf.round in self.rounds:
             return
-        charge = Charge(leaf.population, leaf.analyst, leaf.purpose, leaf.pico_rho, leaf.granted_pico_rho)
+        charge = Charge(leaf.population, leaf.analyst, leaf.purpose, leaf.pico_loss, leaf.granted_pico_loss)
         admitted = leaf.round not in self.void and self.filters.admit(charge)
         self.rounds[leaf.round] = Admission(index, digest("leaf", leaf), admitted, charge)
         if admitted:
@@ -67,10 +67,10 @@ class Admissions:
         known = self.rounds.get(leaf.round)
         if known is None or not known.admitted or leaf.round in self.void:
             return
-        if (leaf.population, leaf.pico_rho) != (known.charge.population, known.charge.pico_rho):
+        if (leaf.population, leaf.pico_loss) != (known.charge.population, known.charge.pico_loss):
             return
         reader = (leaf.round, leaf.analyst, leaf.purpose)
-        charge = Charge(leaf.population, leaf.analyst, leaf.purpose, leaf.pico_rho, leaf.granted_pico_rho)
+        charge = Charge(leaf.population, leaf.analyst, leaf.purpose, leaf.pico_loss, leaf.granted_pico_loss)
         if reader not in self._readers and self.filters.admit_replay(charge):
             self._readers.add(reader)
 
@@ -86,7 +86,8 @@ class Admissions:
             "filters": self.filters.dump(),
             "rounds": [
                 [round_.hex(), a.index, a.leaf.hex(), a.admitted, a.charge.population, a.charge.analyst,
-                 a.charge.purpose, a.charge.pico_rho, a.charge.granted] for round_, a in self.rounds.items()],
+                 a.charge.purpose, a.charge.pico_loss, a.charge.granted]
+                for round_, a in self.rounds.items()],
             "void": [[round_.hex(), index] for round_, index in self.void.items()],
             "readers": sorted([round_.hex(), *who] for round_, *who in self._readers),
         }

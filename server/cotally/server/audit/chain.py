@@ -78,7 +78,7 @@ class Chain:
         for link in links:
             if link.length > known:
                 _check_allowed(trial, link, allowed)
-                trial.fold(Kind(link.kind), link.population, link.round, link.pico_rho)
+                trial.fold(Kind(link.kind), link.population, link.round, link.pico_loss)
         return [h for link, h in zip(links, hashes, strict=True) if link.length > known], trial
 
     def _check_form(self, links: Sequence[LedgerEntry], hashes: Sequence[bytes]) -> None:
@@ -104,7 +104,7 @@ class Chain:
 
     def spent(self, population: str, void: Container[bytes]) -> int:
         """Return the pico-rho that the logged entries have spent of *population*, but for *void* rounds."""
-        returned = sum(r.pico_rho for round_, r in self._book.rounds.items()
+        returned = sum(r.pico_loss for round_, r in self._book.rounds.items()
                        if r.kind is Kind.RESERVE and r.population == population and round_ in void)
         return self._book.spent.get(population, 0) - returned
 
@@ -115,7 +115,7 @@ class Chain:
             "budgets": self._book.budgets,
             "spent": self._book.spent,
             "rounds": [
-                [round_.hex(), r.population, r.pico_rho, int(r.kind)]
+                [round_.hex(), r.population, r.pico_loss, int(r.kind)]
                 for round_, r in self._book.rounds.items()
             ],
         }
@@ -130,8 +130,8 @@ class Chain:
             raise TypeError("a chain is of another form")
         chain.hashes = [bytes.fromhex(h) for h in hashes]
         chain._book.budgets, chain._book.spent = budgets, spent
-        for round_, population, pico_rho, kind in rounds:
-            chain._book.rounds[bytes.fromhex(round_)] = Reservation(population, pico_rho, Kind(kind))
+        for round_, population, pico_loss, kind in rounds:
+            chain._book.rounds[bytes.fromhex(round_)] = Reservation(population, pico_loss, Kind(kind))
         return chain
 
 
@@ -142,7 +142,7 @@ def _check_allowed(book: Book, link: LedgerEntry, allowed: Allowed) -> None:
                       "not void in the log")
     if link.kind == LedgerKind.LEDGER_KIND_BUDGET:
         before = book.budgets.get(link.population)
-        if before is not None and link.pico_rho > max(before, allowed.budgets.get(link.population, 0)):
+        if before is not None and link.pico_loss > max(before, allowed.budgets.get(link.population, 0)):
             raise Refused(Refusal.NOT_ALLOWED,
                           f"{book.node}'s ledger raises its budget for {link.population} without a policy")
 

@@ -30,7 +30,7 @@ class Charge:
     population: str
     analyst: str
     purpose: str
-    pico_rho: int
+    pico_loss: int
     granted: int = 0
 
     @property
@@ -60,7 +60,7 @@ class Filters:
         for budget in budgets:
             key = budget.population, budget.analyst, budget.purpose
             # Should they state one twice, the smaller holds.
-            self._budgets[key] = min(budget.pico_rho, self._budgets.get(key, budget.pico_rho))
+            self._budgets[key] = min(budget.pico_loss, self._budgets.get(key, budget.pico_loss))
 
     def spent(self, population: str, analyst: str = POPULATION, purpose: str = "") -> int:
         """Return what was admitted so far under this filter."""
@@ -101,11 +101,11 @@ class Filters:
         for key in keys:
             granted = charge.granted if key == (charge.population, charge.analyst, charge.purpose) else 0
             left = self._left(key, granted)
-            if left is not None and charge.pico_rho > left:
+            if left is not None and charge.pico_loss > left:
                 raise Refused(
                     Refusal.BUDGET_SPENT,
                     f"the federation's budget of {rho(self._budget(key, granted) or 0)} rho for {_name(key)} "
-                    f"has {rho(left)} rho left; the price is {rho(charge.pico_rho)} rho",
+                    f"has {rho(left)} rho left; the price is {rho(charge.pico_loss)} rho",
                 )
 
     def admit(self, charge: Charge) -> bool:
@@ -121,9 +121,9 @@ class Filters:
             self._check(charge, keys)
         except Refused:
             return False
-        if charge.pico_rho:
+        if charge.pico_loss:
             for key in keys:
-                self._admitted[key] = self._admitted.get(key, 0) + charge.pico_rho
+                self._admitted[key] = self._admitted.get(key, 0) + charge.pico_loss
         if charge.granted:
             self._granted[charge.population, charge.analyst, charge.purpose] = charge.granted
         else:
@@ -132,8 +132,8 @@ class Filters:
 
     def give_back(self, charge: Charge) -> None:
         """Undo an `admit` of exactly this charge."""
-        for key in charge.keys if charge.pico_rho else ():
-            self._admitted[key] -= charge.pico_rho
+        for key in charge.keys if charge.pico_loss else ():
+            self._admitted[key] -= charge.pico_loss
             if not self._admitted[key]:
                 del self._admitted[key]
 

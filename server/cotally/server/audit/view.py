@@ -171,7 +171,7 @@ class View:
 
     def budget_of(self, node: str, population: str) -> int | None:
         """Return what the last policy lets *node*'s ledger spend in all; None where none says."""
-        said = [b.pico_rho for p in self._policies for b in p.departments
+        said = [b.pico_loss for p in self._policies for b in p.departments
                 if (b.department, b.population) == (node, population)]
         return said[-1] if said else None
 
@@ -180,7 +180,7 @@ class View:
         for policy in self._policies:  # all: an entry may be logged after the next policy
             for each in policy.departments:
                 if each.department == node:
-                    budgets[each.population] = max(each.pico_rho, budgets.get(each.population, 0))
+                    budgets[each.population] = max(each.pico_loss, budgets.get(each.population, 0))
         return Allowed(self._admissions.void, budgets)
 
     # Ledgers
@@ -217,7 +217,7 @@ class View:
         own rules.
         """
         self._ledgers.check(node, links, round_, self._allowed(node))
-        if (links[-1].population, links[-1].pico_rho) != (population, price):
+        if (links[-1].population, links[-1].pico_loss) != (population, price):
             raise Refused(Refusal.PLAN_MISMATCH, f"{node}'s ledger reserves another price than the round's")
 
     # Persistence

@@ -53,11 +53,11 @@ class Gate:
                           f"connected key holders: {len(holders)}; needed: "
                           f"{self._federation.policy.threshold}")
         self._check_filters(charge(envelope, plan, []), live)
-        able = [name for name in here if self._can_pay(name, plan.population, plan.pico_rho)]
+        able = [name for name in here if self._can_pay(name, plan.population, plan.pico_loss)]
         if len(able) < plan.minimum:
             spent = ", ".join(sorted(set(here) - set(able)))
             raise Refused(Refusal.BUDGET_SPENT,
-                          f"the price of {plan.pico_rho / 1e12:g} rho exceeds what is left for "
+                          f"the price of {plan.pico_loss / 1e12:g} rho exceeds what is left for "
                           f"{plan.population!r} at: {spent}")
         return Admission(priced, able)
 
@@ -89,24 +89,24 @@ class Gate:
         for key in asked.keys:
             _, analyst, purpose = key
             left = self._follower.left(*key)
-            needed = sum(a.plan.pico_rho for a in waiting if _charges(a, analyst, purpose))
-            if left is not None and needed + asked.pico_rho > left:
+            needed = sum(a.plan.pico_loss for a in waiting if _charges(a, analyst, purpose))
+            if left is not None and needed + asked.pico_loss > left:
                 whose = " and ".join(filter(None, (analyst and f"analyst {analyst}",
                                                    purpose and f"purpose {purpose!r}")))
                 raise Refused(Refusal.BUDGET_SPENT,
                               "rounds that are in progress need what is left of the budget of "
                               f"{whose or f'population {asked.population}'}; ask again when they are over")
 
-    def _can_pay(self, node: str, population: str, pico_rho: int) -> bool:
+    def _can_pay(self, node: str, population: str, pico_loss: int) -> bool:
         status = self._ledger(node, population)
-        return status is not None and status.spent_pico_rho + pico_rho <= status.budget_pico_rho
+        return status is not None and status.spent_pico_loss + pico_loss <= status.budget_pico_loss
 
     def _ledger(self, node: str, population: str) -> work_pb2.LedgerStatus | None:
         """What *node* said when it joined and we counted since, or the log says, whichever is more."""
         status = self._board.ledger(node, population)
         if status is not None:
             logged = self._follower.ledger_spent(node, population)
-            status.spent_pico_rho = max(status.spent_pico_rho, logged)
+            status.spent_pico_loss = max(status.spent_pico_loss, logged)
         return status
 
     def filters(self, populations: list[str], analyst: str, live: Sequence[round_pb2.Announcement],
@@ -121,12 +121,12 @@ class Gate:
         for member in self._federation.members(roster_pb2.ROLE_NODE):
             status = self._ledger(member.name, population)
             if status is not None:
-                ours = sum(a.plan.pico_rho for a in live if member.name in a.participants)
-                reserved = max(ours, status.reserved_pico_rho)  # dead rounds' too, as of when it joined
+                ours = sum(a.plan.pico_loss for a in live if member.name in a.participants)
+                reserved = max(ours, status.reserved_pico_loss)  # dead rounds' too, as of when it joined
                 found.append(Status(
                     kind=analyst_pb2.FILTER_KIND_DEPARTMENT, name=member.name, population=population,
-                    budget_pico_rho=status.budget_pico_rho, spent_pico_rho=status.spent_pico_rho,
-                    reserved_pico_rho=min(reserved, status.spent_pico_rho)))
+                    budget_pico_loss=status.budget_pico_loss, spent_pico_loss=status.spent_pico_loss,
+                    reserved_pico_loss=min(reserved, status.spent_pico_loss)))
         found.append(self._status(analyst_pb2.FILTER_KIND_POPULATION, population, (population, "", ""), live))
         found.append(self._status(analyst_pb2.FILTER_KIND_ANALYST, analyst, (population, analyst, ""), live))
         found += [self._status(analyst_pb2.FILTER_KIND_PURPOSE, key[1], key, live)
@@ -142,10 +142,10 @@ class Gate:
         if granted := self._follower.granted(*key):
             ours = max(0, granted - logged)
             left = ours if left is None else min(left, ours)
-        spent = logged + sum(a.plan.pico_rho for a in self._unlogged(own))
-        return Status(kind=kind, name=name, population=key[0], purpose=purpose, spent_pico_rho=spent,
-                      reserved_pico_rho=min(spent, sum(a.plan.pico_rho for a in own)),
-                      budget_pico_rho=logged + (left or 0), unlimited=left is None)
+        spent = logged + sum(a.plan.pico_loss for a in self._unlogged(own))
+        return Status(kind=kind, name=name, population=key[0], purpose=purpose, spent_pico_loss=spent,
+                      reserved_pico_loss=min(spent, sum(a.plan.pico_loss for a in own)),
+                      budget_pico_loss=logged + (left or 0), unlimited=left is None)
 
     def _unlogged(self, live: Iterable[round_pb2.Announcement]) -> list[round_pb2.Announcement]:
         """Those whose price the log does not hold yet."""
@@ -162,7 +162,7 @@ class Gate:
     def check_links(self, commitment: round_pb2.Commitment, plan: round_pb2.Plan) -> None:
         """Refuse ledger links that key holders would refuse, before others pay for the round."""
         body = commitment.body
-        self._follower.check_links(body.node, body.links, body.round, plan.population, plan.pico_rho)
+        self._follower.check_links(body.node, body.links, body.round, plan.population, plan.pico_loss)
 
 
 def _charges(announced: round_pb2.Announcement, analyst: str, purpose: str) -> bool:

@@ -95,11 +95,11 @@ class Board:
         for status in statuses:
             self._ledgers.setdefault(name, {})[status.population] = status
 
-    def note_spent(self, name: str, population: str, pico_rho: int) -> None:
+    def note_spent(self, name: str, population: str, pico_loss: int) -> None:
         """Count a reservation that *name* committed to, or, below 0, one that came back."""
         status = self._ledgers.get(name, {}).get(population)
         if status is not None:
-            status.spent_pico_rho = max(0, status.spent_pico_rho + pico_rho)
+            status.spent_pico_loss = max(0, status.spent_pico_loss + pico_loss)
 
     def ledger(self, name: str, population: str) -> work_pb2.LedgerStatus | None:
         """The last word of *name* on its budget for *population*."""

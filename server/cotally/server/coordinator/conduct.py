@@ -118,7 +118,7 @@ class Conductor:
         self._rounds.open(round_)
         plan = admission.priced.plan
         for node in admission.participants:  # one that spends nothing says so when it declines or is back
-            self._board.note_spent(node, plan.population, plan.pico_rho)
+            self._board.note_spent(node, plan.population, plan.pico_loss)
         self._start(round_, self._turn)
         return round_.id
 

@@ -145,6 +145,6 @@ class Replays:
 def _leaf(round_: bytes, about: round_pb2.Announcement, body: query_pb2.Envelope,
           grants: list[query_pb2.SignedGrant]) -> log_pb2.ReplayLeaf:
     return log_pb2.ReplayLeaf(
-        round=round_, population=about.plan.population, pico_rho=about.plan.pico_rho, analyst=body.analyst,
-        purpose=body.purpose, granted_pico_rho=least_granted(grants, about.plan.population, body.purpose),
+        round=round_, population=about.plan.population, pico_loss=about.plan.pico_loss, analyst=body.analyst,
+        purpose=body.purpose, granted_pico_loss=least_granted(grants, about.plan.population, body.purpose),
         envelope=digest("envelope", body), grants=[digest("grant", grant.body) for grant in grants])

@@ -108,4 +108,4 @@ class Voiding:
         if announced is not None:
             plan = announced.body.plan
             for name in set(names).intersection(announced.body.participants):
-                self._board.note_spent(name, plan.population, -plan.pico_rho)
+                self._board.note_spent(name, plan.population, -plan.pico_loss)

@@ -58,17 +58,17 @@ def price(l2_squared: int, scale: Dyadic, honest: int, coordinates: int) -> int:
     return ceil(rho * PICO)
 
 
-def share_scale(l2_squared: int, pico_rho: int, honest: int, coordinates: int) -> Dyadic:
-    """The scale of one share for which `price` is at most *pico_rho*."""
-    scale = scale_of_square(Fraction(l2_squared * PICO, 2 * honest * pico_rho))
-    while price(l2_squared, scale, honest, coordinates) > pico_rho:  # where the square is exact, tau is felt
+def share_scale(l2_squared: int, pico_loss: int, honest: int, coordinates: int) -> Dyadic:
+    """The scale of one share for which `price` is at most *pico_loss*."""
+    scale = scale_of_square(Fraction(l2_squared * PICO, 2 * honest * pico_loss))
+    while price(l2_squared, scale, honest, coordinates) > pico_loss:  # where the square is exact, tau is felt
         scale = next_scale(scale)
     return scale
 
 
-def refinement(l2_squared: int, pico_rho: int, honest: int) -> int:
+def refinement(l2_squared: int, pico_loss: int, honest: int) -> int:
     """The smallest power of two by which integers are multiplied so that a share is wide enough."""
-    variance = Fraction(l2_squared * PICO, 2 * honest * pico_rho)
+    variance = Fraction(l2_squared * PICO, 2 * honest * pico_loss)
     factor = 1
     while variance * factor**2 < LEAST_VARIANCE:
         factor *= 2

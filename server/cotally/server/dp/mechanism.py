@@ -51,7 +51,7 @@ def build(block: Block, mechanism: Mechanism, honest: int) -> Any:
     except Exception:
         raise Refused(Refusal.INTERNAL, f"the noise of {title(block)} cannot be made") from None
     asked = rho * PICO
-    if not asked * (1 - _TOLERANCE) <= block.pico_rho <= asked * (1 + _TOLERANCE) + _ROUNDING:
+    if not asked * (1 - _TOLERANCE) <= block.pico_loss <= asked * (1 + _TOLERANCE) + _ROUNDING:
         raise Refused(Refusal.PLAN_MISMATCH, f"the price of {title(block)} is not the price of its noise")
     return measurement
 

@@ -88,7 +88,7 @@ class KeyHolderSession:
         for commitment in frozen.commitments:
             body = commitment.body
             self.follower.check_links(body.node, body.links, body.round, priced.plan.population,
-                                      priced.plan.pico_rho)
+                                      priced.plan.pico_loss)
 
     def _recompute(self, evidence: work_pb2.Evidence, count: int) -> bytes:
         members = [c.body.node for c in evidence.frozen.body.commitments]

@@ -43,7 +43,7 @@ _entries: Final = Table(
     Column("kind", Integer, nullable=False),
     Column("population", String, nullable=False),
     Column("round", LargeBinary, nullable=False),
-    Column("pico_rho", Integer, nullable=False),
+    Column("pico_loss", Integer, nullable=False),
     Column("hash", LargeBinary, nullable=False),
 )
 
@@ -87,37 +87,37 @@ class Ledger:
             self._catch_up(connection)
             return self._hashes[length - 1] if 1 <= length <= len(self._hashes) else None
 
-    def set_budget(self, population: str, pico_rho: int) -> None:
-        """Make *pico_rho* the budget of *population*: append a BUDGET entry if it differs from the current.
+    def set_budget(self, population: str, pico_loss: int) -> None:
+        """Make *pico_loss* the budget of *population*: append a BUDGET entry if it differs from the current.
 
         What was spent stays spent. Raises Misconfigured for an amount that is negative or too large.
         """
-        if not 0 <= pico_rho <= MAX_PICO_RHO:
+        if not 0 <= pico_loss <= MAX_PICO_RHO:
             raise Misconfigured(f"the budget of {self._node} for population {population} is out of range")
         with self._lock, self._engine.begin() as connection:
             self._catch_up(connection)
-            if self._book.budgets.get(population) != pico_rho:
-                self._append(connection, Kind.BUDGET, population, b"", pico_rho)
+            if self._book.budgets.get(population) != pico_loss:
+                self._append(connection, Kind.BUDGET, population, b"", pico_loss)
 
     def reserve(
-        self, round_: bytes, population: str, pico_rho: int, beside: Beside = lambda _: None
+        self, round_: bytes, population: str, pico_loss: int, beside: Beside = lambda _: None
     ) -> LedgerEntry:
-        """Return the entry that reserves *pico_rho* for *round_*, durable before this returns.
+        """Return the entry that reserves *pico_loss* for *round_*, durable before this returns.
 
         What *beside* writes to the same file is durable with the entry, or not at all.
         A repeat with the same price gets the same entry. Raises Refused: BUDGET_SPENT where
         spent + price does not fit, EQUIVOCATION where the round has another price or population,
         MALFORMED for a price out of range.
         """
-        if not round_ or not 0 < pico_rho <= MAX_PICO_RHO:
+        if not round_ or not 0 < pico_loss <= MAX_PICO_RHO:
             raise Refused(Refusal.MALFORMED, f"{self._node}'s ledger takes no such round or price")
         with self._lock, self._engine.begin() as connection:
             self._catch_up(connection)
             beside(connection)
             known = self._book.rounds.get(round_)
             if known is None:
-                return self._append(connection, Kind.RESERVE, population, round_, pico_rho)
-            if (known.population, known.pico_rho) != (population, pico_rho):
+                return self._append(connection, Kind.RESERVE, population, round_, pico_loss)
+            if (known.population, known.pico_loss) != (population, pico_loss):
                 raise Refused(
                     Refusal.EQUIVOCATION,
                     f"{self._node}'s ledger already reserves round {round_.hex()[:16]} at another price",
@@ -139,7 +139,7 @@ class Ledger:
             if known is None:
                 raise self._not_reserved(round_)
             if known.kind is not Kind.COMMIT:
-                self._append(connection, Kind.COMMIT, known.population, round_, known.pico_rho)
+                self._append(connection, Kind.COMMIT, known.population, round_, known.pico_loss)
 
     def void(self, round_: bytes, refunds: Fraction, beside: Beside = lambda _: None) -> bool:
         """Take back the price of *round_*, and return whether that is so. A repeat changes nothing.
@@ -155,9 +155,9 @@ class Ledger:
             if known is None or known.kind is not Kind.RESERVE:
                 return known is not None and known.kind is Kind.VOID
             cap = refunds * self._book.budgets.get(known.population, 0)
-            fits = self._book.refunded(known.population) + known.pico_rho <= cap
+            fits = self._book.refunded(known.population) + known.pico_loss <= cap
             kind = Kind.VOID if fits else Kind.COMMIT
-            self._append(connection, kind, known.population, round_, known.pico_rho)
+            self._append(connection, kind, known.population, round_, known.pico_loss)
             return fits
 
     def adopt(self, logged: Sequence[LedgerEntry]) -> None:
@@ -176,20 +176,20 @@ class Ledger:
                         f"entry {entry.length} of {self._node}'s ledger differs from the audit log",
                     )
             for entry in logged[known:]:
-                trial.fold(Kind(entry.kind), entry.population, entry.round, entry.pico_rho)
+                trial.fold(Kind(entry.kind), entry.population, entry.round, entry.pico_loss)
                 connection.execute(insert(_entries).values(
                     length=entry.length, node=entry.node, previous=entry.previous, kind=int(entry.kind),
-                    population=entry.population, round=entry.round, pico_rho=entry.pico_rho,
+                    population=entry.population, round=entry.round, pico_loss=entry.pico_loss,
                     hash=entry_hash(entry),
                 ))
 
-    def burn(self, population: str, pico_rho: int) -> None:
-        """Spend *pico_rho* of a population without a round: what a lost ledger may have reserved."""
-        if not 0 < pico_rho <= MAX_PICO_RHO:
+    def burn(self, population: str, pico_loss: int) -> None:
+        """Spend *pico_loss* of a population without a round: what a lost ledger may have reserved."""
+        if not 0 < pico_loss <= MAX_PICO_RHO:
             raise Refused(Refusal.MALFORMED, f"{self._node}'s ledger burns no such amount")
         with self._lock, self._engine.begin() as connection:
             self._catch_up(connection)
-            self._append(connection, Kind.BURN, population, b"", pico_rho)
+            self._append(connection, Kind.BURN, population, b"", pico_loss)
 
     def reserves(self, round_: bytes) -> bool:
         """True iff the ledger holds an entry of this round."""
@@ -241,9 +241,9 @@ class Ledger:
             self._catch_up(connection)
             return [
                 LedgerStatus(
-                    population=population, budget_pico_rho=budget,
-                    spent_pico_rho=self._book.spent.get(population, 0),
-                    reserved_pico_rho=self._book.reserved(population),
+                    population=population, budget_pico_loss=budget,
+                    spent_pico_loss=self._book.spent.get(population, 0),
+                    reserved_pico_loss=self._book.reserved(population),
                 )
                 for population, budget in sorted(self._book.budgets.items())
             ]
@@ -254,13 +254,13 @@ class Ledger:
         )
 
     def _append(
-        self, connection: Connection, kind: Kind, population: str, round_: bytes, pico_rho: int
+        self, connection: Connection, kind: Kind, population: str, round_: bytes, pico_loss: int
     ) -> LedgerEntry:
         """Insert the next entry; this object learns of it by reading it back once it is committed."""
-        self._book.trial().fold(kind, population, round_, pico_rho)
+        self._book.trial().fold(kind, population, round_, pico_loss)
         entry = LedgerEntry(
             node=self._node, length=len(self._hashes) + 1, previous=self._hashes[-1] if self._hashes else b"",
-            kind=LedgerKind.ValueType(kind), population=population, round=round_, pico_rho=pico_rho,
+            kind=LedgerKind.ValueType(kind), population=population, round=round_, pico_loss=pico_loss,
         )
         try:
             hash_ = entry_hash(entry)
@@ -268,7 +268,7 @@ class Ledger:
             raise Refused(Refusal.MALFORMED, f"a ledger entry of {self._node} is not canonical") from error
         connection.execute(insert(_entries).values(
             length=entry.length, node=entry.node, previous=entry.previous, kind=int(kind),
-            population=population, round=round_, pico_rho=pico_rho, hash=hash_,
+            population=population, round=round_, pico_loss=pico_loss, hash=hash_,
         ))
         return entry
 
@@ -284,7 +284,7 @@ class Ledger:
                 found = entry.node, entry.length, entry.previous, row.hash
                 if found != (self._node, length, previous, hash_):
                     raise Refused(Refusal.MALFORMED, "it does not continue the chain")
-                self._book.fold(Kind(entry.kind), entry.population, entry.round, entry.pico_rho)
+                self._book.fold(Kind(entry.kind), entry.population, entry.round, entry.pico_loss)
             except (Refused, ValueError, TypeError) as error:
                 raise Misconfigured(
                     f"the ledger of {self._node} in {file_of(self._engine)} is damaged at entry {length}: "
@@ -302,5 +302,5 @@ class Ledger:
 def _to_entry(row: Row[tuple[int, str, bytes, int, str, bytes, int, bytes]]) -> LedgerEntry:
     return LedgerEntry(
         node=row.node, length=row.length, previous=row.previous, kind=row.kind,
-        population=row.population, round=row.round, pico_rho=row.pico_rho,
+        population=row.population, round=row.round, pico_loss=row.pico_loss,
     )

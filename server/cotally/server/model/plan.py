@@ -93,7 +93,7 @@ class Block:
     l1: int  # sensitivity of the refined block, overlap included
     l2_squared: int
     scale: Dyadic  # of one department's noise share, in refined integers
-    pico_rho: int
+    pico_loss: int
     coarse: int = 1
     second: Form | None = None  # PRODUCT
     present: tuple[str, ...] = ()  # further columns that must not be NULL, sorted
@@ -128,7 +128,7 @@ class Plan:
     blocks: tuple[Block, ...]
     mechanism: Mechanism
     honest: int  # h
-    pico_rho: int
+    pico_loss: int
     epsilon: Fraction | None  # pure epsilon under Laplace
     packing: Packing
     answer_ms: int  # D

@@ -87,15 +87,15 @@ def set_budgets(ledger: ledgers.Ledger, follower: Follower, name: str, stated: M
     except Refused as refused:
         log.warning("ledger_refused", refusal=refused.refusal, message=refused.message)
         return
-    now = {status.population: status.budget_pico_rho for status in ledger.status()}
+    now = {status.population: status.budget_pico_loss for status in ledger.status()}
     renewed = {p: follower.budget_of(name, p) for p in {*now, *stated}}
-    for population, pico_rho in sorted(stated.items()):
+    for population, pico_loss in sorted(stated.items()):
         if renewed[population] is None:
-            if pico_rho > now.get(population, pico_rho):
+            if pico_loss > now.get(population, pico_loss):
                 log.warning("budget_not_raised", message=f"the budget of {population} stays what it was: "
                             "`cotally federation policy` renews it, with every department's approval")
                 continue
-            ledger.set_budget(population, pico_rho)
+            ledger.set_budget(population, pico_loss)
     for population, budget in sorted(renewed.items()):
         if budget is not None:
             ledger.set_budget(population, budget)

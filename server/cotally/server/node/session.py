@@ -128,7 +128,7 @@ class NodeSession:
         plan = decision.priced.plan
         try:
             self._ledger.reserve(
-                decision.round, plan.population, plan.pico_rho,
+                decision.round, plan.population, plan.pico_loss,
                 beside=lambda db: self._rounds.open(db, decision.round, decision.announcement))
         except Refused:
             self._rounds.refuse(decision.round, decision.announcement)

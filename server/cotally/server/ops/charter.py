@@ -66,7 +66,7 @@ def missing_approvals(charter: roster_pb2.Charter) -> list[str]:
 def policy_message(spec: Spec) -> roster_pb2.Policy:
     """The rules of *spec*, budgets in pico-rho, sorted by population and analyst."""
     budgets = [roster_pb2.FilterBudget(population=population, analyst=analyst,
-                                       pico_rho=budget.pico_rho(spec.delta))
+                                       pico_loss=budget.pico_loss(spec.delta))
                for population in spec.populations
                for analyst, budget in [("", spec.population_budget),
                                        *sorted((a.name, a.budget) for a in spec.analysts if a.budget)]

@@ -120,11 +120,11 @@ def grant_from_config(config: Path, terms: Terms, budget: Budget | None = None) 
     if federation.member(name, roster_pb2.ROLE_NODE).signing_key != signer.public:
         raise Misconfigured(f"{settings.common.signing_key}: the roster gives {name} another signing key")
     tables = terms.tables or held
-    pico_rho = budget.pico_rho(federation.delta) if budget else 0
-    if budget and pico_rho <= 0:
+    pico_loss = budget.pico_loss(federation.delta) if budget else 0
+    if budget and pico_loss <= 0:
         raise Misconfigured(f"--{budget.unit} must be above 0")
     populations = {t.population for t in federation.catalog.tables if t.name in tables}
-    budgets = [query_pb2.GrantBudget(population=population, purpose=normalize("NFC", p), pico_rho=pico_rho)
+    budgets = [query_pb2.GrantBudget(population=population, purpose=normalize("NFC", p), pico_loss=pico_loss)
                for population in populations for p in sorted(set(terms.purposes)) if budget]
     whole = Terms(terms.analyst, terms.purposes, tables, terms.days, budgets)
     return write_grant(settings.grants, sign_grant(federation.name, name, signer, whole, now_ms()))

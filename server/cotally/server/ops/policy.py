@@ -49,7 +49,7 @@ def read_budgets(path: Path, federation: Federation) -> tuple[
         filters.append(roster_pb2.FilterBudget(
             population=population, analyst=each.text("analyst") if each.has("analyst") else "",
             purpose=each.text("purpose") if each.has("purpose") else "",
-            pico_rho=read_budget(each, "budget").pico_rho(federation.delta)))
+            pico_loss=read_budget(each, "budget").pico_loss(federation.delta)))
         each.done()
     for each in file.sections("departments") if file.has("departments") else ():
         name, population = each.text("name"), each.text("population")
@@ -57,7 +57,7 @@ def read_budgets(path: Path, federation: Federation) -> tuple[
             each.refuse("name", f"{name!r} with population {population!r} is not in the federation")
         departments.append(roster_pb2.DepartmentBudget(
             department=name, population=population,
-            pico_rho=read_budget(each, "budget").pico_rho(federation.delta)))
+            pico_loss=read_budget(each, "budget").pico_loss(federation.delta)))
         each.done()
     file.done()
     return filters, departments
@@ -86,9 +86,9 @@ def told(policy: roster_pb2.BudgetPolicy) -> Iterator[str]:
     for each in policy.budgets:
         who = " ".join(filter(None, (each.analyst and f"analyst {each.analyst}",
                                      each.purpose and f"purpose {each.purpose!r}"))) or "everybody"
-        yield f"  population {each.population}, {who}: {rho(each.pico_rho)} rho in all"
+        yield f"  population {each.population}, {who}: {rho(each.pico_loss)} rho in all"
     for ledger in policy.departments:
-        yield f"  department {ledger.department}, {ledger.population}: {rho(ledger.pico_rho)} rho in all"
+        yield f"  department {ledger.department}, {ledger.population}: {rho(ledger.pico_loss)} rho in all"
 
 
 class ProposeCommand:

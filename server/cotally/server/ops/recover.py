@@ -60,7 +60,7 @@ def recover(ledger: Ledger, logged: Sequence[round_pb2.LedgerEntry], unlogged: i
     ledger.adopt(logged)
     burned = {}
     for status in ledger.status():
-        left = status.budget_pico_rho - status.spent_pico_rho
+        left = status.budget_pico_loss - status.spent_pico_loss
         amount = unlogged if unlogged is not None else max(left, 0) if behind else 0
         if amount:
             ledger.burn(status.population, amount)

@@ -36,7 +36,7 @@ class Budget:
     unit: str  # "epsilon" or "rho"
     amount: Fraction
 
-    def pico_rho(self, delta: Fraction) -> int:
+    def pico_loss(self, delta: Fraction) -> int:
         """In the ledgers' unit, rounded down."""
         if self.unit == "rho":
             return int(self.amount * PICO)
@@ -263,7 +263,7 @@ def _check_budgets(spec: Spec) -> None:
     if spec.population_budget:
         places.append(("federation.population_budget", spec.population_budget))
     for place, budget in places:
-        if budget.pico_rho(spec.delta) < 1:
+        if budget.pico_loss(spec.delta) < 1:
             raise Misconfigured(f"{spec.file}: {place} is too small to buy anything at this delta")
 
 

@@ -62,7 +62,7 @@ def _price(query: Query, table: Table, rules: Rules, layout: Layout) -> Plan:
         blocks=blocks,
         mechanism=kind,
         honest=layout.share_of(kind),
-        pico_rho=sum(block.pico_rho for block in blocks),
+        pico_loss=sum(block.pico_loss for block in blocks),
         epsilon=_pure_epsilon(query, blocks) if kind is Mechanism.LAPLACE else None,
         packing=packing,
         answer_ms=answering_time(
@@ -115,7 +115,7 @@ def _block(
         kind=encoding.kind, column=encoding.column, offset=offset, cells=layout.groups * encoding.width,
         factor=encoding.factor, shift=encoding.shift, step=encoding.step, centre=encoding.centre,
         refinement=refinement, low=low * refinement, high=high * refinement,
-        l1=l1, l2_squared=l2_squared, scale=scale, pico_rho=price,
+        l1=l1, l2_squared=l2_squared, scale=scale, pico_loss=price,
         coarse=encoding.coarse, second=encoding.second, present=encoding.present, leaves=encoding.leaves,
     )
 

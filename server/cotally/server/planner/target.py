@@ -18,7 +18,7 @@ from . import limits
 from .layout import Layout
 from .split import parts, shares
 from .stated_error import StatedError
-from .stated_errors import stated_pico_rho
+from .stated_errors import stated_pico_loss
 
 
 def block_rhos(query: Query, table: Table, rules: Rules, layout: Layout) -> tuple[Fraction, ...]:
@@ -29,16 +29,16 @@ def block_rhos(query: Query, table: Table, rules: Rules, layout: Layout) -> tupl
     refuse_outside(query, acceptable(query, table, layout))
     amount = query.privacy.amount
     if query.privacy.target is Target.ERROR:
-        return tuple(Fraction(each, PICO) for each in stated_pico_rho(query, table, layout))
+        return tuple(Fraction(each, PICO) for each in stated_pico_loss(query, table, layout))
     wanted = shares(layout, parts(query, table, layout))
     whole = sum(wanted, Fraction(0))
     if query.privacy.target is Target.EPSILON and query.privacy.mechanism is Mechanism.LAPLACE:
         return tuple((amount * part / whole) ** 2 / 2 for part in wanted)
     if query.privacy.target is Target.EPSILON:
-        pico_rho = rho_from_epsilon(amount, rules.delta)
+        pico_loss = rho_from_epsilon(amount, rules.delta)
     else:
-        pico_rho = floor(amount * PICO)
-    spent = [floor(pico_rho * part / whole) for part in wanted]
+        pico_loss = floor(amount * PICO)
+    spent = [floor(pico_loss * part / whole) for part in wanted]
     if min(spent) < 1:
         raise Refused(
             Refusal.BAD_PRIVACY,

@@ -48,7 +48,7 @@ def check_grant(
     if envelope.purpose not in body.purposes:
         raise Refused(Refusal.NOT_ALLOWED, f"{who} the purpose {envelope.purpose!r}")
     keys = [(budget.population, budget.purpose) for budget in body.budgets]
-    if len(set(keys)) != len(keys) or not all(budget.pico_rho for budget in body.budgets):
+    if len(set(keys)) != len(keys) or not all(budget.pico_loss for budget in body.budgets):
         raise Refused(Refusal.MALFORMED,
                       f"the grant of department {department.name} states a budget twice, or one of 0")
     _check_query(body, envelope.query, who)
@@ -56,7 +56,7 @@ def check_grant(
 
 def least_granted(grants: Iterable[query_pb2.SignedGrant], population: str, purpose: str) -> int:
     """Return the least pico-rho that one of *grants* allows for the purpose; 0 where none sets a limit."""
-    stated = [budget.pico_rho for grant in grants for budget in grant.body.budgets
+    stated = [budget.pico_loss for grant in grants for budget in grant.body.budgets
               if (budget.population, budget.purpose) == (population, purpose)]
     return min(stated, default=0)
 

@@ -46,7 +46,7 @@ def charge(
 ) -> Charge:
     """What the filters are charged for a question under this plan, as far as these grants allow."""
     granted = least_granted(grants, plan.population, envelope.purpose)
-    return Charge(plan.population, envelope.analyst, envelope.purpose, plan.pico_rho, granted)
+    return Charge(plan.population, envelope.analyst, envelope.purpose, plan.pico_loss, granted)
 
 
 def round_id(announcement: round_pb2.SignedAnnouncement) -> bytes:

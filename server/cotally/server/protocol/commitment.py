@@ -76,9 +76,9 @@ def check_commitment(
 
 def _check_reservation(body: round_pb2.CommitmentBody, priced: Priced) -> None:
     last = body.links[-1] if body.links else round_pb2.LedgerEntry()
-    reserved = (last.node, last.kind, last.population, last.round, last.pico_rho)
+    reserved = (last.node, last.kind, last.population, last.round, last.pico_loss)
     if reserved != (body.node, round_pb2.LEDGER_KIND_RESERVE, priced.plan.population, body.round,
-                    priced.plan.pico_rho):
+                    priced.plan.pico_loss):
         raise Refused(Refusal.PLAN_MISMATCH, f"the ledger of {body.node} does not reserve this round")
 
 

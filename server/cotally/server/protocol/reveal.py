@@ -91,9 +91,9 @@ def transcript_leaf(announcement: round_pb2.Announcement, frozen: round_pb2.Sign
     envelope, population = announcement.envelope.body, announcement.plan.population
     granted = least_granted((c.body.grant for c in frozen.body.commitments), population, envelope.purpose)
     return log_pb2.TranscriptLeaf(
-        round=made.round, population=population, pico_rho=announcement.plan.pico_rho,
+        round=made.round, population=population, pico_loss=announcement.plan.pico_loss,
         analyst=envelope.analyst, purpose=envelope.purpose, transcript=digest("transcript", made),
-        granted_pico_rho=granted)
+        granted_pico_loss=granted)
 
 
 def roster_leaf(frozen: round_pb2.SignedFrozenRoster) -> log_pb2.RosterLeaf:

@@ -48,7 +48,7 @@ class Fields(TypedDict, total=False):
     total: int
     bytes: int
     size: int  # of the log
-    pico_rho: int
+    pico_loss: int
     exception: str  # a type's name, never its text
     where: list[str]  # file:line:function
 

@@ -34,17 +34,17 @@ class Reservation:
     """One round's price, and the last thing that happened to it."""
 
     population: str
-    pico_rho: int
+    pico_loss: int
     kind: Kind
 
 
-def rho(pico_rho: int) -> str:
+def rho(pico_loss: int) -> str:
     """Return pico-rho as an exact decimal number of rho.
 
     >>> rho(1_500_000_000_000), rho(7)
     ('1.5', '0.000000000007')
     """
-    whole, rest = divmod(pico_rho, PICO)
+    whole, rest = divmod(pico_loss, PICO)
     return f"{whole}.{rest:012d}".rstrip("0").rstrip(".")
 
 
@@ -85,47 +85,47 @@ class Book:
         return self._sum(population, Kind.VOID)
 
     def _sum(self, population: str, kind: Kind) -> int:
-        return sum(r.pico_rho for r in self.rounds.values()
+        return sum(r.pico_loss for r in self.rounds.values()
                    if r.kind is kind and r.population == population)
 
-    def fold(self, kind: Kind, population: str, round_: bytes, pico_rho: int) -> None:
+    def fold(self, kind: Kind, population: str, round_: bytes, pico_loss: int) -> None:
         """Apply one entry; refuse, changing nothing, one that breaks a rule of this module."""
         if not population:
             raise Refused(Refusal.MALFORMED, f"a ledger entry of {self.node} names no population")
         if (kind in (Kind.BUDGET, Kind.BURN)) != (not round_):
             raise Refused(Refusal.MALFORMED, f"a {kind.name} entry of {self.node} misnames its round")
         if kind is Kind.BUDGET:
-            self.budgets[population] = pico_rho
+            self.budgets[population] = pico_loss
         elif kind is Kind.RESERVE:
-            self._reserve(population, round_, pico_rho)
+            self._reserve(population, round_, pico_loss)
         elif kind is Kind.BURN:
-            if pico_rho <= 0:
+            if pico_loss <= 0:
                 raise Refused(Refusal.MALFORMED, f"{self.node}'s ledger burns nothing")
-            self.spent[population] = self.spent.get(population, 0) + pico_rho
+            self.spent[population] = self.spent.get(population, 0) + pico_loss
         else:
-            self._close(kind, population, round_, pico_rho)
+            self._close(kind, population, round_, pico_loss)
 
-    def _reserve(self, population: str, round_: bytes, pico_rho: int) -> None:
+    def _reserve(self, population: str, round_: bytes, pico_loss: int) -> None:
         if round_ in self.rounds:
             raise Refused(Refusal.REPLAYED, f"{self.node}'s ledger reserves round {round_.hex()[:16]} twice")
-        if pico_rho <= 0:
+        if pico_loss <= 0:
             raise Refused(Refusal.MALFORMED, f"{self.node}'s ledger reserves nothing for a round")
-        if pico_rho > self.left(population):
+        if pico_loss > self.left(population):
             raise Refused(
                 Refusal.BUDGET_SPENT,
                 f"department {self.node} has {rho(self.left(population))} rho left of its budget of "
                 f"{rho(self.budgets.get(population, 0))} rho for population {population}; "
-                f"the price is {rho(pico_rho)} rho",
+                f"the price is {rho(pico_loss)} rho",
             )
-        self.spent[population] = self.spent.get(population, 0) + pico_rho
-        self.rounds[round_] = Reservation(population, pico_rho, Kind.RESERVE)
+        self.spent[population] = self.spent.get(population, 0) + pico_loss
+        self.rounds[round_] = Reservation(population, pico_loss, Kind.RESERVE)
 
-    def _close(self, kind: Kind, population: str, round_: bytes, pico_rho: int) -> None:
-        if self.rounds.get(round_) != Reservation(population, pico_rho, Kind.RESERVE):
+    def _close(self, kind: Kind, population: str, round_: bytes, pico_loss: int) -> None:
+        if self.rounds.get(round_) != Reservation(population, pico_loss, Kind.RESERVE):
             raise Refused(
                 Refusal.OUT_OF_ORDER,
                 f"{self.node}'s ledger has a {kind.name} without an open reservation of that round and price",
             )
         if kind is Kind.VOID:
-            self.spent[population] -= pico_rho
-        self.rounds[round_] = Reservation(population, pico_rho, kind)
+            self.spent[population] -= pico_loss
+        self.rounds[round_] = Reservation(population, pico_loss, kind)

@@ -30,7 +30,7 @@ def to_message(plan: Plan) -> round_pb2.Plan:
     """The message of *plan*; equal plans give equal digests."""
     return round_pb2.Plan(
         blocks=[_block(b) for b in plan.blocks], mechanism=_MECHANISMS[plan.mechanism],
-        honest=plan.honest, pico_rho=plan.pico_rho,
+        honest=plan.honest, pico_loss=plan.pico_loss,
         epsilon=_decimal(plan.epsilon) if plan.epsilon is not None else "",
         packing=_packing(plan.packing),
         answer_ms=plan.answer_ms, population=plan.population, minimum=plan.minimum,
@@ -48,7 +48,7 @@ def _block(b: Block) -> round_pb2.Block:
         kind=_KINDS[b.kind], column=b.column, offset=b.offset, cells=b.cells, factor=b.factor,
         shift=b.shift, step=str(b.step), centre=str(b.centre), refinement=b.refinement, low=b.low,
         high=b.high, l1=str(b.l1), l2_squared=str(b.l2_squared), scale=_dyadic(b.scale),
-        pico_rho=b.pico_rho, coarse=b.coarse, present=b.present,
+        pico_loss=b.pico_loss, coarse=b.coarse, present=b.present,
         second=None if b.second is None else _form(b.second),
         leaves=None if b.leaves is None else _leaves(b.leaves),
     )

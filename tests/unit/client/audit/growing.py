@@ -27,8 +27,8 @@ class Log:
             log_pb2.LogEntry(roster=log_pb2.RosterLeaf(round=round_, frozen=bytes(32), ledgers=[
                 ledger.reserve(round_, price) for ledger in self.ledgers.values()])),
             log_pb2.LogEntry(transcript=log_pb2.TranscriptLeaf(
-                round=round_, population=POPULATION, pico_rho=price, analyst="analyst", purpose=purpose,
-                transcript=bytes(32), granted_pico_rho=granted))]
+                round=round_, population=POPULATION, pico_loss=price, analyst="analyst", purpose=purpose,
+                transcript=bytes(32), granted_pico_loss=granted))]
         return self
 
     def released(self, round_: bytes, price: int = PRICE) -> Self:
@@ -68,14 +68,14 @@ def replay(round_: bytes, price: int = PRICE, purpose: str = "research", analyst
            granted: int = 0) -> log_pb2.LogEntry:
     """A replay entry."""
     return log_pb2.LogEntry(replay=log_pb2.ReplayLeaf(
-        round=round_, population=POPULATION, pico_rho=price, analyst=analyst, purpose=purpose,
-        granted_pico_rho=granted))
+        round=round_, population=POPULATION, pico_loss=price, analyst=analyst, purpose=purpose,
+        granted_pico_loss=granted))
 
 
 def policy(amount: int, before: roster_pb2.BudgetPolicy | None = None) -> roster_pb2.BudgetPolicy:
     """Budgets of this amount for the population, and for every department's ledger."""
     made = following(before)
-    made.budgets.add(population=POPULATION, pico_rho=amount)
+    made.budgets.add(population=POPULATION, pico_loss=amount)
     for node in NODES:
-        made.departments.add(department=node, population=POPULATION, pico_rho=amount)
+        made.departments.add(department=node, population=POPULATION, pico_loss=amount)
     return made

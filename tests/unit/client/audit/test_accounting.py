@@ -70,14 +70,14 @@ def test_every_filter_of_a_question_can_refuse_it() -> None:
     for key in ((), ("", "research"), ("analyst", ""), ("analyst", "research")):
         only = following(None)
         only.budgets.add(population=POPULATION, analyst=key[0] if key else "", purpose=key[1] if key else "",
-                         pico_rho=PRICE - 1)
+                         pico_loss=PRICE - 1)
         log = Log().add(renewed(only)).round(A, purpose="research")
         assert log.audited.rounds["refused"] == 1
         assert not any(each.cumulative for each in log.audited.accounts if each.kind != "department")
 
 
 def test_of_a_budget_that_the_roster_states_twice_the_less_counts() -> None:
-    stated = [roster_pb2.FilterBudget(population=POPULATION, pico_rho=amount) for amount in (2, 1, 3)]
+    stated = [roster_pb2.FilterBudget(population=POPULATION, pico_loss=amount) for amount in (2, 1, 3)]
     assert Filters(stated).budget((POPULATION, "", "")) == 1
 
 

@@ -59,7 +59,7 @@ class RandomLog:
         price = rng.choice(AMOUNTS)
         links = [ledger.reserve(round_, price) for ledger in self.ledgers.values()]
         if rng.random() < 0.1:
-            links[rng.randrange(3)].links[-1].pico_rho += rng.choice((1, BUDGET))
+            links[rng.randrange(3)].links[-1].pico_loss += rng.choice((1, BUDGET))
         if rng.random() < 0.05:
             links[0].links[0].previous = rng.randbytes(32)
         yield log_pb2.LogEntry(roster=log_pb2.RosterLeaf(
@@ -67,9 +67,9 @@ class RandomLog:
         if rng.random() < 0.1:
             yield self.voided(round_)
         leaf = log_pb2.TranscriptLeaf(
-            round=round_, population=POPULATION, pico_rho=price, analyst=rng.choice(ANALYSTS),
+            round=round_, population=POPULATION, pico_loss=price, analyst=rng.choice(ANALYSTS),
             purpose=rng.choice(AIMS), transcript=rng.randbytes(32),
-            granted_pico_rho=rng.choice((0, 0, BUDGET // 2, BUDGET)))
+            granted_pico_loss=rng.choice((0, 0, BUDGET // 2, BUDGET)))
         self.rounds.append(leaf)
         yield log_pb2.LogEntry(transcript=leaf)
         if rng.random() < 0.1:
@@ -101,8 +101,8 @@ class RandomLog:
         of = self.rng.choice(self.rounds)
         yield log_pb2.LogEntry(replay=log_pb2.ReplayLeaf(
             round=of.round if self.rng.random() < 0.95 else self.rng.randbytes(32), population=POPULATION,
-            pico_rho=of.pico_rho - self.rng.choice((0, 0, 0, 1)), analyst=self.rng.choice(ANALYSTS),
-            purpose=self.rng.choice(AIMS), granted_pico_rho=self.rng.choice((0, BUDGET // 2))))
+            pico_loss=of.pico_loss - self.rng.choice((0, 0, 0, 1)), analyst=self.rng.choice(ANALYSTS),
+            purpose=self.rng.choice(AIMS), granted_pico_loss=self.rng.choice((0, BUDGET // 2))))
 
     def renewal(self) -> Iterator[log_pb2.LogEntry]:
         """Other budgets for all of it."""
@@ -111,10 +111,10 @@ class RandomLog:
             for purpose in ("", *AIMS):
                 if self.rng.random() < 0.5:
                     policy.budgets.add(population=POPULATION, analyst=analyst, purpose=purpose,
-                                       pico_rho=self.rng.choice((BUDGET // 2, 2 * BUDGET, 3 * BUDGET)))
+                                       pico_loss=self.rng.choice((BUDGET // 2, 2 * BUDGET, 3 * BUDGET)))
         for node in NODES:
             if self.rng.random() < 0.5:
-                policy.departments.add(department=node, population=POPULATION, pico_rho=2 * BUDGET)
+                policy.departments.add(department=node, population=POPULATION, pico_loss=2 * BUDGET)
         self.policy = policy
         yield renewed(policy)
 
@@ -131,12 +131,12 @@ class RandomLog:
             of = self.rng.choice(self.rounds)
             match self.rng.randrange(12):
                 case 0 | 1 | 2:
-                    ledger.enter(round_pb2.LEDGER_KIND_COMMIT, of.pico_rho, of.round)
+                    ledger.enter(round_pb2.LEDGER_KIND_COMMIT, of.pico_loss, of.round)
                 case 3 | 4 if self.void:
                     back = next(each for each in self.rounds if each.round in self.void)
-                    ledger.enter(round_pb2.LEDGER_KIND_VOID, back.pico_rho, back.round)
+                    ledger.enter(round_pb2.LEDGER_KIND_VOID, back.pico_loss, back.round)
                 case 5:
-                    ledger.enter(round_pb2.LEDGER_KIND_VOID, of.pico_rho, of.round)
+                    ledger.enter(round_pb2.LEDGER_KIND_VOID, of.pico_loss, of.round)
                 case 6 | 7:
                     ledger.enter(round_pb2.LEDGER_KIND_BURN, self.rng.choice(AMOUNTS))
                 case 8 | 9:

@@ -57,7 +57,7 @@ def test_every_budget_is_added_up() -> None:
 
 
 def repriced(log: Entries) -> None:
-    log[7].transcript.pico_rho -= 1
+    log[7].transcript.pico_loss -= 1
 
 
 def moved(log: Entries) -> None:
@@ -125,11 +125,11 @@ def skipping(link: round_pb2.LedgerEntry) -> None:
 
 
 def other_price(link: round_pb2.LedgerEntry) -> None:
-    link.pico_rho += 1
+    link.pico_loss += 1
 
 
 def too_much(link: round_pb2.LedgerEntry) -> None:
-    link.pico_rho = BUDGET
+    link.pico_loss = BUDGET
 
 
 def voided(link: round_pb2.LedgerEntry) -> None:
@@ -144,7 +144,7 @@ def retold(log: Entries) -> None:
     """North shows its ledger from the first entry again, and one of the entries that are known is another."""
     former = next(entry for entry in log if entry.HasField("roster")).roster.ledgers[1].links
     links = [copy.deepcopy(link) for link in (*former, *log[6].roster.ledgers[1].links)]
-    links[len(former) - 1].pico_rho -= 1
+    links[len(former) - 1].pico_loss -= 1
     for before, after in pairwise(links):
         after.previous = digest("ledger", before)
     del log[6].roster.ledgers[1].links[:]
@@ -199,7 +199,7 @@ def test_findings_make_the_verdict() -> None:
 @pytest.mark.parametrize("price, released", [(BUDGET - PRICE, True), (BUDGET - PRICE + 1, False)])
 def test_a_release_beyond_the_budget_is_found(price: int, released: bool) -> None:
     log = entries(9)
-    log[7].transcript.pico_rho, log[7].transcript.granted_pico_rho = price, 0
+    log[7].transcript.pico_loss, log[7].transcript.granted_pico_loss = price, 0
     audited = verified(written(log))
     assert audited.rounds["refused"] == (not released)
     found = [finding.sentence for finding in audited.findings if finding.index == 8]
@@ -213,7 +213,7 @@ def foreign(log: Entries) -> None:
 
 
 def richer(log: Entries) -> None:
-    log[0].genesis.budgets[0].pico_rho += 1
+    log[0].genesis.budgets[0].pico_loss += 1
 
 
 @pytest.mark.parametrize("rewrite, sentence", [

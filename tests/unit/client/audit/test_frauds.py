@@ -152,7 +152,7 @@ def raised_beyond() -> Log:
 
 def raised_by_anothers() -> Log:
     only = following(None)
-    only.departments.add(department="east", population=POPULATION, pico_rho=2 * BUDGET)
+    only.departments.add(department="east", population=POPULATION, pico_loss=2 * BUDGET)
     log = done().add(renewed(only))
     return log.enter(round_pb2.LEDGER_KIND_BUDGET, 2 * BUDGET, nodes=["north"]).round(B)
 

@@ -75,9 +75,9 @@ class Straw:
         body = bundle()[0].announcement.body
         quote = analyst_pb2.QuoteResponse(plan=body.plan, departments=NODES, filters=[
             analyst_pb2.FilterStatus(kind=analyst_pb2.FILTER_KIND_DEPARTMENT, name="east",
-                                     population="residents", budget_pico_rho=10**12),
+                                     population="residents", budget_pico_loss=10**12),
             analyst_pb2.FilterStatus(kind=analyst_pb2.FILTER_KIND_ANALYST, name="ann",
-                                     population="residents", budget_pico_rho=2 * 10**10)])
+                                     population="residents", budget_pico_loss=2 * 10**10)])
         return Explanation.of(quote, body.envelope.body.query, self.charter)
 
     def run(self, watch: Callable[[analyst_pb2.Progress], None]) -> Release:

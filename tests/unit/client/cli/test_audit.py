@@ -24,7 +24,7 @@ def kept(tmp_path: Path) -> Path:
 def forged() -> bytes:
     """A log that everybody signed, with another price in entry 7."""
     log = entries(42)
-    log[7].transcript.pico_rho += 1
+    log[7].transcript.pico_loss += 1
     return written(log)
 
 

@@ -85,7 +85,7 @@ def test_budget_shows_every_filter(run: Run) -> None:
 def test_budget_tells_what_is_reserved_and_cumulative(run: Run, straw: Any) -> None:
     status = analyst_pb2.FilterStatus(
         kind=analyst_pb2.FILTER_KIND_DEPARTMENT, name="east", population="residents",
-        budget_pico_rho=10**12, spent_pico_rho=5 * 10**10, reserved_pico_rho=2 * 10**10)
+        budget_pico_loss=10**12, spent_pico_loss=5 * 10**10, reserved_pico_loss=2 * 10**10)
     told = Filter.of(status, "0.000001").to_dict()
     assert [told[f"{what}_rho"] for what in ("budget", "spent", "reserved", "left", "cumulative")] == [
         "1", "0.03", "0.02", "0.95", "0.05"]
@@ -95,8 +95,8 @@ def test_budget_tells_what_is_reserved_and_cumulative(run: Run, straw: Any) -> N
 def test_budget_shows_purposes(run: Run, straw: Any) -> None:
     statuses = [analyst_pb2.FilterStatus(
         kind=analyst_pb2.FILTER_KIND_PURPOSE, name=name, population="residents", purpose="research",
-        spent_pico_rho=10**10, **limit) for name, limit in (
-            ("", {"unlimited": True}), ("ann", {"budget_pico_rho": 3 * 10**10}))]
+        spent_pico_loss=10**10, **limit) for name, limit in (
+            ("", {"unlimited": True}), ("ann", {"budget_pico_loss": 3 * 10**10}))]
     straw.filters = lambda: [Filter.of(status, "0.000001") for status in statuses]
     everybody, ann = objects(run("budget")[1])
     assert (everybody["name"], everybody["purpose"], everybody["budget_rho"]) == ("", "research", None)
@@ -109,7 +109,7 @@ def test_budget_tells_what_a_question_would_do(run: Run, straw: Any) -> None:
     status, out, _ = run("budget", "--query", SQL)
     (told,) = objects(out)
     east, ann = told["filters"]
-    price = straw.explain().plan.pico_rho
+    price = straw.explain().plan.pico_loss
     assert east["fits"] and east["after_rho"] == rho_text(10**12 - price)
     assert not ann["fits"] and ann["after_rho"] == ann["left_rho"] == "0.02"
     assert (status, told["affordable"], straw.ran) == (5, False, 0)
@@ -127,7 +127,7 @@ def test_budget_is_added_up_from_the_log(run: Run, straw: Any, tmp_path: Path) -
     path.write_bytes(straw.log)
     assert objects(run("budget", "--log", path, "--roster", long_log(1).pin.hex())[1]) == told
     log = entries(9)
-    log[7].transcript.pico_rho += 1
+    log[7].transcript.pico_loss += 1
     straw.log = written(log)
     status, out, err = run("budget", "--log")
     assert status == 4 and not out and "entry 7" in err

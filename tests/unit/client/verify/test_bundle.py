@@ -47,8 +47,8 @@ def test_holders_without_data_in_the_numbers_are_named(absent_from_the_start: bo
             body.minimum = 2
             body.honest = 1
             for block in body.blocks:
-                block.pico_rho *= 2
-            body.pico_rho *= 2
+                block.pico_loss *= 2
+            body.pico_loss *= 2
         if stage == "announcement" and absent_from_the_start:
             body.participants.remove("north")
         if stage == "frozen" and not absent_from_the_start:
@@ -84,7 +84,7 @@ def halve_noise(body: round_pb2.Plan) -> None:
 
 
 def cheaper(body: round_pb2.Plan) -> None:
-    body.blocks[1].pico_rho -= 1
+    body.blocks[1].pico_loss -= 1
 
 
 def understated(body: round_pb2.Plan) -> None:
@@ -143,7 +143,7 @@ def ledger_gap(body: round_pb2.CommitmentBody) -> None:
 
 
 def ledger_fork(body: round_pb2.CommitmentBody) -> None:
-    body.links[0].pico_rho += 1
+    body.links[0].pico_loss += 1
 
 
 def borrowed_ledger(body: round_pb2.CommitmentBody) -> None:
@@ -152,7 +152,7 @@ def borrowed_ledger(body: round_pb2.CommitmentBody) -> None:
 
 
 def other_price(body: round_pb2.CommitmentBody) -> None:
-    body.links[1].pico_rho -= 1
+    body.links[1].pico_loss -= 1
 
 
 def empty_grant_list(body: query_pb2.Grant) -> None:
@@ -216,7 +216,7 @@ PLANTED = {
         at("plan", lambda body: setattr(body.blocks[0].scale, "exponent", 2000)), R.BAD_PROOF),
     "plan with a block one pico-rho too cheap": (at("plan", cheaper), R.BAD_PROOF),
     "plan cheaper than its blocks": (at("plan", lambda body: setattr(
-        body, "pico_rho", body.pico_rho - PICO // 1000)), R.PLAN_MISMATCH),
+        body, "pico_loss", body.pico_loss - PICO // 1000)), R.PLAN_MISMATCH),
     "plan that trusts everybody": (setting("plan", honest=3), R.BAD_PROOF),
     "plan that trusts nobody": (setting("plan", honest=0), R.BAD_PROOF),
     "plan for two departments": (setting("plan", minimum=2), R.PLAN_MISMATCH),
@@ -304,7 +304,7 @@ PLANTED = {
     "release that invents a dropout": (
         at("release", lambda body: body.missing.append("zoo")), R.EQUIVOCATION),
 
-    "leaf with a lower price": (setting("leaf", pico_rho=1), R.EQUIVOCATION),
+    "leaf with a lower price": (setting("leaf", pico_loss=1), R.EQUIVOCATION),
     "leaf of another population": (setting("leaf", population="pupils"), R.EQUIVOCATION),
     "leaf of another analyst": (setting("leaf", analyst="mallory"), R.EQUIVOCATION),
     "leaf of another purpose": (setting("leaf", purpose="marketing"), R.EQUIVOCATION),
@@ -339,8 +339,8 @@ def test_a_department_that_was_not_asked_cannot_commit() -> None:
             body.minimum = 2
             body.honest = 1
             for block in body.blocks:
-                block.pico_rho *= 2
-            body.pico_rho *= 2
+                block.pico_loss *= 2
+            body.pico_loss *= 2
         if stage == "catalog":
             body.tables[0].min_departments = 2
         if stage == "announcement":

@@ -166,7 +166,7 @@ def test_a_policy_needs_every_department_and_its_place_in_the_chain() -> None:
     first = next_policy("pums", None, [budget(130)], [])
     assert refused(world, world.policy(first, "south")) is Refusal.CREDENTIALS
     altered = world.policy(first)
-    altered.policy.policy.budgets[0].pico_rho = 131
+    altered.policy.policy.budgets[0].pico_loss = 131
     assert refused(world, altered) is Refusal.CREDENTIALS
     assert refused(world, world.policy(first), world.policy(first)) is Refusal.EQUIVOCATION
     skipped = next_policy("pums", next_policy("pums", first, [], []), [budget(1)], [])
@@ -174,7 +174,7 @@ def test_a_policy_needs_every_department_and_its_place_in_the_chain() -> None:
     assert refused(world, world.policy(next_policy("other", None, [], []))) is Refusal.EQUIVOCATION
     twice = next_policy("pums", None, [budget(1), budget(2)], [])
     assert refused(world, world.policy(twice)) is Refusal.MALFORMED
-    minted = roster_pb2.DepartmentBudget(department="mars", population="people", pico_rho=1)
+    minted = roster_pb2.DepartmentBudget(department="mars", population="people", pico_loss=1)
     assert refused(world, world.policy(next_policy("pums", None, [], [minted]))) is Refusal.MALFORMED
 
 
@@ -182,8 +182,8 @@ def test_a_ledger_raises_its_budget_only_to_what_a_policy_gave_it() -> None:
     links = chain("north", ("BUDGET", b"", 9), ("RESERVE", A, 9), ("BUDGET", b"", 20), ("RESERVE", B, 9))
     for given, forks in ((20, False), (19, True)):
         policy = WORLD.policy(next_policy("pums", None, [], [
-            roster_pb2.DepartmentBudget(department="north", population="people", pico_rho=given),
-            roster_pb2.DepartmentBudget(department="south", population="people", pico_rho=99)]))
+            roster_pb2.DepartmentBudget(department="north", population="people", pico_loss=given),
+            roster_pb2.DepartmentBudget(department="south", population="people", pico_loss=99)]))
         follower = WORLD.follow(roster(A, north=links[:2]), policy, roster(B, north=links[2:]))
         assert (follower.forked == {"north"}) is forks
         assert follower.budget_of("north", "people") == given

@@ -55,7 +55,7 @@ REFUSED: dict[str, tuple[Links, bytes, Refusal]] = {
     "not a reservation": (NORTH[3:4], A, Refusal.MALFORMED),
     "another node's": (changed(NORTH[3:], 1, node="south"), C, Refusal.MALFORMED),
     "broken chain": (changed(NORTH[3:], 1, previous=b"x" * 32), C, Refusal.MALFORMED),
-    "changed in the middle": (changed(NORTH[3:], 0, pico_rho=4), C, Refusal.MALFORMED),
+    "changed in the middle": (changed(NORTH[3:], 0, pico_loss=4), C, Refusal.MALFORMED),
     "length 0": (changed(NORTH[2:3], 0, length=0), B, Refusal.MALFORMED),
     "a first entry with something before it": (changed(NORTH[2:3], 0, length=1), B, Refusal.MALFORMED),
     "a later entry with nothing before it": (changed(NORTH[3:], 0, previous=b""), C, Refusal.MALFORMED),

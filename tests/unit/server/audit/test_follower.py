@@ -242,7 +242,7 @@ def other_key(charter: roster_pb2.Charter) -> None:
 
 
 def other_budget(charter: roster_pb2.Charter) -> None:
-    charter.roster.policy.budgets[0].pico_rho += 1
+    charter.roster.policy.budgets[0].pico_loss += 1
 
 
 @pytest.mark.parametrize("change", [other_roster, other_catalog, other_key, other_budget])

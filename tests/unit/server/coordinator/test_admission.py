@@ -18,13 +18,13 @@ def announced(
     price: int, analyst: str, *participants: str, population: str = "people",
 ) -> round_pb2.Announcement:
     return round_pb2.Announcement(
-        plan=round_pb2.Plan(population=population, pico_rho=price), participants=participants,
+        plan=round_pb2.Plan(population=population, pico_loss=price), participants=participants,
         envelope=query_pb2.SignedEnvelope(body=query_pb2.Envelope(analyst=analyst)))
 
 
 def gate(follower: Follower, spent: int) -> Gate:
     """A gate before a federation of one department that says it spent so much of 100."""
-    status = work_pb2.LedgerStatus(population="people", budget_pico_rho=100, spent_pico_rho=spent)
+    status = work_pb2.LedgerStatus(population="people", budget_pico_loss=100, spent_pico_loss=spent)
     federation = SimpleNamespace(members=lambda *_: [NORTH])
     board = SimpleNamespace(ledger=lambda node, population: status)
     return Gate(cast(InForce, SimpleNamespace(federation=federation)), follower, cast(Board, board))
@@ -39,10 +39,10 @@ def test_what_live_rounds_reserve_is_told_apart() -> None:
     live = [combined, waiting, others, elsewhere]
     told = gate(follower, 22).filters(["people"], "alice", live)
     assert [f.kind for f in told[3:]] == [analyst_pb2.FILTER_KIND_PURPOSE] * 2
-    assert [(f.kind, f.budget_pico_rho, f.spent_pico_rho, f.reserved_pico_rho) for f in told[:3]] == [
+    assert [(f.kind, f.budget_pico_loss, f.spent_pico_loss, f.reserved_pico_loss) for f in told[:3]] == [
         (analyst_pb2.FILTER_KIND_DEPARTMENT, 100, 22, 12),
         (analyst_pb2.FILTER_KIND_POPULATION, 100, 10 + 7 + 5 + 3, 7 + 5 + 3),
         (analyst_pb2.FILTER_KIND_ANALYST, 60, 10 + 7 + 5, 7 + 5),
     ]
     idle = gate(follower, 22).filters(["people"], "alice", [])
-    assert [(f.spent_pico_rho, f.reserved_pico_rho) for f in idle[:3]] == [(22, 0), (17, 0), (17, 0)]
+    assert [(f.spent_pico_loss, f.reserved_pico_loss) for f in idle[:3]] == [(22, 0), (17, 0), (17, 0)]

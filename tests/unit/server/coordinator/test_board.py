@@ -70,8 +70,8 @@ def test_spending_is_counted_on_what_a_department_said() -> None:
     board = Board()
     board.note_spent("tax", "residents", 5)  # nothing was said yet: nothing to count on
     assert board.ledger("tax", "residents") is None
-    board.note_ledgers("tax", [work_pb2.LedgerStatus(population="residents", budget_pico_rho=9,
-                                                     spent_pico_rho=1)])
+    board.note_ledgers("tax", [work_pb2.LedgerStatus(population="residents", budget_pico_loss=9,
+                                                     spent_pico_loss=1)])
     board.note_spent("tax", "residents", 5)
     status = board.ledger("tax", "residents")
-    assert status is not None and status.spent_pico_rho == 6
+    assert status is not None and status.spent_pico_loss == 6

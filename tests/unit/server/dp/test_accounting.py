@@ -19,31 +19,31 @@ DELTAS = [Fraction(1, 10**k) for k in (4, 6, 7, 12)]
 opendp_converter: Any = opendp.c.make_zCDP_to_approxDP
 
 
-def opendp_epsilon(pico_rho: int, delta: Fraction) -> float:
+def opendp_epsilon(pico_loss: int, delta: Fraction) -> float:
     """What OpenDP says that a Gaussian measurement of this rho costs."""
     gaussian = opendp.m.make_gaussian(
         opendp.atom_domain(T="i64"), opendp.absolute_distance(T="f64"), scale=1.0
     )
-    curve = opendp_converter(gaussian).map((2 * pico_rho / PICO) ** 0.5)
+    curve = opendp_converter(gaussian).map((2 * pico_loss / PICO) ** 0.5)
     return float(curve.epsilon(float(delta)))
 
 
 @pytest.mark.parametrize("delta", DELTAS)
 @pytest.mark.parametrize("epsilon", EPSILONS)
 def test_the_curve_is_opendps(epsilon: Fraction, delta: Fraction) -> None:
-    pico_rho = rho_from_epsilon(epsilon, delta)
-    ours = exact_epsilon(pico_rho, delta)
-    assert float(ours) == pytest.approx(opendp_epsilon(pico_rho, delta), rel=1e-9)
-    twice = exact_epsilon(pico_rho * 2, delta)
-    assert float(twice) != pytest.approx(opendp_epsilon(pico_rho, delta), rel=1e-3)
+    pico_loss = rho_from_epsilon(epsilon, delta)
+    ours = exact_epsilon(pico_loss, delta)
+    assert float(ours) == pytest.approx(opendp_epsilon(pico_loss, delta), rel=1e-9)
+    twice = exact_epsilon(pico_loss * 2, delta)
+    assert float(twice) != pytest.approx(opendp_epsilon(pico_loss, delta), rel=1e-3)
 
 
 @pytest.mark.parametrize("delta", DELTAS)
 @pytest.mark.parametrize("epsilon", EPSILONS)
 def test_a_budget_is_the_most_rho_within_it(epsilon: Fraction, delta: Fraction) -> None:
-    pico_rho = rho_from_epsilon(epsilon, delta)
-    assert exact_epsilon(pico_rho, delta) <= epsilon
-    assert exact_epsilon(pico_rho + 2, delta) > epsilon  # rounded down, but by no more than needed
+    pico_loss = rho_from_epsilon(epsilon, delta)
+    assert exact_epsilon(pico_loss, delta) <= epsilon
+    assert exact_epsilon(pico_loss + 2, delta) > epsilon  # rounded down, but by no more than needed
 
 
 @pytest.mark.parametrize("delta", DELTAS)
@@ -56,10 +56,10 @@ def test_more_privacy_costs_less(delta: Fraction) -> None:
 
 def test_stated_epsilons_are_short_and_rounded_up() -> None:
     delta = Fraction(1, 10**6)
-    for pico_rho in (1, 10**6, 10**9, 123_456_789_012, 10**13):
-        stated = epsilon_from_rho(pico_rho, delta)
-        assert stated >= exact_epsilon(pico_rho, delta)
-        assert stated <= exact_epsilon(pico_rho, delta) * Fraction(1_000_011, 1_000_000)
+    for pico_loss in (1, 10**6, 10**9, 123_456_789_012, 10**13):
+        stated = epsilon_from_rho(pico_loss, delta)
+        assert stated >= exact_epsilon(pico_loss, delta)
+        assert stated <= exact_epsilon(pico_loss, delta) * Fraction(1_000_011, 1_000_000)
     assert epsilon_from_rho(rho_from_epsilon(Fraction(2), delta), delta) == 2
     assert epsilon_from_rho(0, delta) == 0
 

@@ -77,7 +77,7 @@ def test_a_share_is_gaussian_of_the_claimed_scale(claim: float, accepted: bool, 
 def test_h_shares_together_carry_the_priced_noise(claim: float, accepted: bool, noise: Noise) -> None:
     plan = a_plan(Mechanism.GAUSSIAN, honest=2)
     total = [a + b for a, b in zip(*(measure([0] * CELLS, plan, noise) for _ in range(2)), strict=True)]
-    sigma = math.sqrt(plan.blocks[0].l2_squared / (2 * plan.pico_rho / 10**12))
+    sigma = math.sqrt(plan.blocks[0].l2_squared / (2 * plan.pico_loss / 10**12))
     assert (gap(total, normal(sigma * claim)) < DKW) == accepted
 
 
@@ -118,8 +118,8 @@ def test_a_price_that_is_not_the_noises_is_refused(mechanism: Mechanism, noise: 
     plan = a_plan(mechanism, cells=3)
     block = plan.blocks[0]
     lies = [
-        changed(plan, pico_rho=block.pico_rho * 99 // 100),
-        changed(plan, pico_rho=block.pico_rho * 101 // 100),
+        changed(plan, pico_loss=block.pico_loss * 99 // 100),
+        changed(plan, pico_loss=block.pico_loss * 101 // 100),
         changed(plan, scale=Dyadic(block.scale.mantissa, block.scale.exponent - 1)),
         changed(plan, l1=2 * block.l1, l2_squared=4 * block.l2_squared),
     ]
@@ -165,7 +165,7 @@ def asked_for(scale: Dyadic) -> Plan:
     """A plan of three cells with noise of *scale*, and the price and sensitivity that go with it."""
     plan = a_plan(Mechanism.LAPLACE, cells=3, honest=1)
     l1 = int(scale.fraction()) // 8
-    return changed(plan, scale=scale, l1=l1, l2_squared=l1**2, pico_rho=laplace.price(l1, scale))
+    return changed(plan, scale=scale, l1=l1, l2_squared=l1**2, pico_loss=laplace.price(l1, scale))
 
 
 def test_exact_noise_of_more_than_64_bits_is_refused() -> None:

@@ -63,7 +63,7 @@ def block(kind: BlockKind, column: Column | None = None, *, refinement: int = 1,
         l1=1,
         l2_squared=1,
         scale=Dyadic(1, 0),
-        pico_rho=1,
+        pico_loss=1,
     )
 
 
@@ -77,7 +77,7 @@ def plan(groups: int, *blocks: Block) -> Plan:
         blocks=tuple(placed),
         mechanism=Mechanism.GAUSSIAN,
         honest=1,
-        pico_rho=1,
+        pico_loss=1,
         epsilon=None,
         packing=Packing((), 0),
         answer_ms=50,

@@ -48,7 +48,7 @@ def refusal_of(call: object, *arguments: object) -> Refusal:
 
 
 def spent(ledger: Ledger, population: str = P) -> int:
-    return next(s.spent_pico_rho for s in ledger.status() if s.population == population)
+    return next(s.spent_pico_loss for s in ledger.status() if s.population == population)
 
 
 def test_entries_form_a_chain(ledger: Ledger) -> None:
@@ -113,7 +113,7 @@ def test_populations_have_their_own_budgets(ledger: Ledger) -> None:
     ledger.reserve(round_id(1), P, 100)
     ledger.reserve(round_id(2), "events", 5)
     assert refusal_of(ledger.reserve, round_id(3), "strangers", 1) == Refusal.BUDGET_SPENT
-    assert [(s.population, s.budget_pico_rho, s.spent_pico_rho) for s in ledger.status()] == [
+    assert [(s.population, s.budget_pico_loss, s.spent_pico_loss) for s in ledger.status()] == [
         ("events", 5, 5), (P, 100, 100)
     ]
 
@@ -164,8 +164,8 @@ def test_everything_survives_a_restart(ledger: Ledger, engine: Engine) -> None:
 
 
 TAMPERING = {
-    "cheaper": "UPDATE ledger SET pico_rho = 1 WHERE length = 2",
-    "richer": "UPDATE ledger SET pico_rho = 1000 WHERE length = 1",
+    "cheaper": "UPDATE ledger SET pico_loss = 1 WHERE length = 2",
+    "richer": "UPDATE ledger SET pico_loss = 1000 WHERE length = 1",
     "removed": "DELETE FROM ledger WHERE length = 2",
     "beheaded": "DELETE FROM ledger WHERE length = 1",
     "renamed": "UPDATE ledger SET node = 'south'",
@@ -173,7 +173,7 @@ TAMPERING = {
     "voided": "UPDATE ledger SET kind = 4 WHERE length = 3",
     "unknown kind": "UPDATE ledger SET kind = 9 WHERE length = 2",
     "rehashed": "UPDATE ledger SET hash = x'00' WHERE length = 2",
-    "of another type": "UPDATE ledger SET pico_rho = 'x' WHERE length = 2",
+    "of another type": "UPDATE ledger SET pico_loss = 'x' WHERE length = 2",
 }
 
 
@@ -191,7 +191,7 @@ def test_a_tampered_ledger_is_refused(ledger: Ledger, engine: Engine, statement:
 def test_a_consistent_forgery_that_overspends_is_refused(ledger: Ledger, engine: Engine) -> None:
     """Hashes alone would pass: the rules are checked too."""
     entry = ledger.reserve(round_id(1), P, 100)
-    entry.length, entry.previous, entry.round, entry.pico_rho = 3, entry_hash(entry), round_id(2), 1
+    entry.length, entry.previous, entry.round, entry.pico_loss = 3, entry_hash(entry), round_id(2), 1
     with engine.begin() as connection:
         connection.exec_driver_sql(
             "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -288,7 +288,7 @@ def test_a_killed_process_never_undercharges(engine: Engine, tmp_path: Path, ack
     assert len(heard) >= 2 * acknowledged
     assert spent(again) >= len(heard)
     for number in heard:
-        assert again.links(10**9, round_id(number))[0].pico_rho == 1
+        assert again.links(10**9, round_id(number))[0].pico_loss == 1
 
 
 def contend(path: Path, number: int, queue: "multiprocessing.SimpleQueue[int]") -> None:
@@ -319,11 +319,11 @@ def test_64_clients_racing_for_the_last_budget(ledger: Ledger, tmp_path: Path, r
         client.join(60)
     assert won == 14 if refunds == 0 else won >= 14
     status = ledger.status()[0]
-    assert 0 < status.spent_pico_rho <= 100 and status.spent_pico_rho % 7 == 0
-    assert status.spent_pico_rho == 98 or refunds
+    assert 0 < status.spent_pico_loss <= 100 and status.spent_pico_loss % 7 == 0
+    assert status.spent_pico_loss == 98 or refunds
     held = [r for r in Ledger(open_database(tmp_path / "ledger.db", SCHEMA), "north")._book.rounds.values()
             if r.kind is not Kind.VOID]
-    assert sum(r.pico_rho for r in held) == status.spent_pico_rho == status.reserved_pico_rho
+    assert sum(r.pico_loss for r in held) == status.spent_pico_loss == status.reserved_pico_loss
 
 
 def test_a_refund_comes_once_and_never_for_what_was_committed(ledger: Ledger) -> None:

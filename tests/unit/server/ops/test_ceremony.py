@@ -114,7 +114,7 @@ def test_catalog_and_policy_say_what_the_spec_says(spec: Spec, pinned: Federatio
     assert pinned.rules.answer_base_ms == pinned.policy.answer_base_ms == spec.answer_base_ms
     budgets = [(b.population, b.analyst) for b in pinned.policy.budgets]
     assert budgets == [("residents", ""), ("residents", "ann")]
-    assert pinned.policy.budgets[0].pico_rho > pinned.policy.budgets[1].pico_rho > 0
+    assert pinned.policy.budgets[0].pico_loss > pinned.policy.budgets[1].pico_loss > 0
 
 
 def test_every_members_files_belong_together(held: Held, pinned: Federation) -> None:

@@ -114,7 +114,7 @@ def test_everything_is_read_exactly(tmp_path: Path) -> None:
     assert (sex.keys, sex.nullable) == (("0", "1", "other"), True)
     assert (visited.first, visited.last) == (date(2020, 1, 1), date(2025, 12, 31))
     assert (region.integer_codes, sex.integer_codes) == (True, False)
-    assert spec.departments[1].budget.pico_rho(spec.delta) == 250_000_000_000
+    assert spec.departments[1].budget.pico_loss(spec.delta) == 250_000_000_000
     assert spec.data_source(spec.departments[0], "people") == str(tmp_path / "north.csv")
 
 

@@ -118,7 +118,7 @@ def check_layout(plan: Plan, query: Query, table: Table) -> None:
 
 def check_price(plan: Plan, query: Query, table: Table) -> None:
     privacy = query.privacy
-    assert plan.pico_rho == sum(block.pico_rho for block in plan.blocks)
+    assert plan.pico_loss == sum(block.pico_loss for block in plan.blocks)
     loss = Fraction(0)
     for block in plan.blocks:
         scale = block.scale.fraction()
@@ -129,20 +129,20 @@ def check_price(plan: Plan, query: Query, table: Table) -> None:
             true_price = (block.l1 / scale) ** 2 / 2
             loss += block.l1 / scale
             assert scale >= 4
-        assert true_price <= Fraction(block.pico_rho, PICO) <= true_price + Fraction(2, PICO)
+        assert true_price <= Fraction(block.pico_loss, PICO) <= true_price + Fraction(2, PICO)
     match privacy.target, privacy.mechanism:
         case Target.EPSILON, Mechanism.GAUSSIAN:
-            assert exact_epsilon(plan.pico_rho, RULES.delta) <= privacy.amount
+            assert exact_epsilon(plan.pico_loss, RULES.delta) <= privacy.amount
             assert plan.epsilon is None
         case Target.EPSILON, _:
             assert plan.epsilon is not None and loss <= plan.epsilon <= privacy.amount
         case Target.RHO, _:
-            assert privacy.amount * (1 - Fraction(1, 100)) <= Fraction(plan.pico_rho, PICO) <= privacy.amount
+            assert privacy.amount * (1 - Fraction(1, 100)) <= Fraction(plan.pico_loss, PICO) <= privacy.amount
         case _:
             first = expected_errors(query, table, plan)[query.statistics[0].alias]
             assert first is not None and first <= privacy.amount
             whole = plan.blocks[0].step / plan.blocks[0].refinement
-            assert first > privacy.amount * (1 - Fraction(1, 10**4)) - whole or plan.pico_rho < 10**5
+            assert first > privacy.amount * (1 - Fraction(1, 10**4)) - whole or plan.pico_loss < 10**5
     assert plan.honest == (
         1 if plan.mechanism is Mechanism.LAPLACE or len(table.holders) == 1 else table.min_departments - 1
     )
@@ -175,7 +175,7 @@ def test_a_stated_error_is_met_at_the_least_price(
     query = ask(first, *others, keys=("sex",), target=Target.ERROR, amount=amount, mechanism=mechanism)
     plan = make_plan(query, PEOPLE, RULES)
     assert (expected_errors(query, PEOPLE, plan)[first.alias] or math.inf) <= Fraction(amount)
-    cheaper = Fraction(plan.pico_rho, PICO) * (1 - Fraction(1, 10**6))
+    cheaper = Fraction(plan.pico_loss, PICO) * (1 - Fraction(1, 10**6))
     privacy = replace(query.privacy, target=Target.RHO, amount=cheaper)
     less = make_plan(replace(query, privacy=privacy), PEOPLE, RULES)
     assert (expected_errors(query, PEOPLE, less)[first.alias] or 0) > Fraction(amount)
@@ -197,7 +197,7 @@ def test_blocks_are_shared_and_the_loss_is_split_over_distinct_ones() -> None:
         (BlockKind.COUNT, "income"),
     ]
     each = rho_from_epsilon(Fraction(1), RULES.delta) // 4
-    assert all(each * (1 - 1e-9) <= block.pico_rho <= each for block in plan.blocks)
+    assert all(each * (1 - 1e-9) <= block.pico_loss <= each for block in plan.blocks)
 
 
 def test_overlap_is_paid_for() -> None:

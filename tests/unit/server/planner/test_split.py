@@ -23,7 +23,7 @@ MEDIAN = Statistic("median", K.QUANTILE, "income", quantile=Fraction(1, 2), bins
 
 def rhos(plan: Plan) -> list[float]:
     """What each block costs, of the whole."""
-    return [block.pico_rho / plan.pico_rho for block in plan.blocks]
+    return [block.pico_loss / plan.pico_loss for block in plan.blocks]
 
 
 @pytest.mark.parametrize("mechanism", Mechanism)
@@ -46,7 +46,7 @@ def test_a_statistics_loss_multiplies_its_part() -> None:
     tilted = make_plan(ask(N, replace(TOTAL, loss=Fraction(3))), PEOPLE, RULES)
     assert rhos(plain) == pytest.approx([0.5, 0.5])
     assert rhos(tilted) == pytest.approx([0.25, 0.75])
-    assert tilted.pico_rho <= plain.pico_rho + 2
+    assert tilted.pico_loss <= plain.pico_loss + 2
 
 
 def test_a_shared_block_takes_the_larger_part() -> None:
@@ -89,24 +89,24 @@ def test_every_stated_error_is_met(
     for alias, amount in asked.items():
         found = errors[alias]
         assert found is not None and found <= amount
-    assert plan.pico_rho <= 101 * PICO
+    assert plan.pico_loss <= 101 * PICO
 
 
 def test_nothing_is_bought_twice_by_statistics_that_share_blocks() -> None:
     alone, _ = met(ask(VARIANCE, target=Target.ERROR, amount=20))
     both, errors = met(ask(VARIANCE, replace(N, error=Fraction(10_000)), target=Target.ERROR, amount=20))
-    assert both.pico_rho == alone.pico_rho and (errors["n"] or 0) < 10_000
+    assert both.pico_loss == alone.pico_loss and (errors["n"] or 0) < 10_000
     sharper, errors = met(ask(VARIANCE, replace(N, error=Fraction(50)), target=Target.ERROR, amount=20))
     assert (errors["n"] or 0) <= 50
     # The count, now better known than the variance needs, lets the variance's own blocks be cheaper.
-    assert sum(b.pico_rho for b in sharper.blocks[1:]) < sum(b.pico_rho for b in alone.blocks[1:])
+    assert sum(b.pico_loss for b in sharper.blocks[1:]) < sum(b.pico_loss for b in alone.blocks[1:])
 
 
 def test_a_statistic_without_an_error_is_paid_like_the_others() -> None:
     plan, _ = met(ask(N, TOTAL, target=Target.ERROR, amount=40))
-    assert plan.blocks[0].pico_rho == pytest.approx(plan.blocks[1].pico_rho, rel=1e-6)
+    assert plan.blocks[0].pico_loss == pytest.approx(plan.blocks[1].pico_loss, rel=1e-6)
     tilted, _ = met(ask(N, replace(TOTAL, loss=Fraction(2)), target=Target.ERROR, amount=40))
-    assert tilted.blocks[1].pico_rho == pytest.approx(2 * tilted.blocks[0].pico_rho, rel=1e-6)
+    assert tilted.blocks[1].pico_loss == pytest.approx(2 * tilted.blocks[0].pico_loss, rel=1e-6)
 
 
 def test_an_error_that_no_loss_meets_is_refused_by_its_own_name() -> None:

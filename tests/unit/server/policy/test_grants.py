@@ -60,9 +60,9 @@ def refused(*arguments: object, **named: object) -> Refused:
 
 def test_of_several_budgets_the_least_counts() -> None:
     grants = [query_pb2.SignedGrant(body=grant()) for _ in range(3)]
-    for signed, pico_rho in zip(grants, (7, 5, 9), strict=True):
-        signed.body.budgets.add(population="people", purpose="statistics", pico_rho=pico_rho)
-    grants[2].body.budgets.add(population="people", purpose="audit", pico_rho=1)
+    for signed, pico_loss in zip(grants, (7, 5, 9), strict=True):
+        signed.body.budgets.add(population="people", purpose="statistics", pico_loss=pico_loss)
+    grants[2].body.budgets.add(population="people", purpose="audit", pico_loss=1)
     assert least_granted(grants, "people", "statistics") == 5
     assert least_granted(grants, "people", "audit") == 1
     assert least_granted(grants, "cattle", "statistics") == 0, "no limit"
