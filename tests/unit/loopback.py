@@ -127,17 +127,17 @@ class Straw(node_pb2_grpc.NodesServicer):
         self.revealed.append(reveal)
         return work_pb2.RevealResponse(round=reveal.body.round)
 
-    async def Permit(self, request: Any, context: Any) -> Any:  # noqa: N802
-        raise NotImplementedError
-
-    async def Revoke(self, request: Any, context: Any) -> Any:  # noqa: N802
-        raise NotImplementedError
-
-    async def Ready(self, request: Any, context: Any) -> Any:  # noqa: N802
-        raise NotImplementedError
-
     async def Decline(self, request: Any, context: Any) -> Any:  # noqa: N802
         await context.abort(grpc.StatusCode.INTERNAL, "never called")
+
+    async def Permit(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return await self.Decline(request, context)
+
+    async def Revoke(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return await self.Decline(request, context)
+
+    async def Ready(self, request: Any, context: Any) -> Any:  # noqa: N802
+        return await self.Decline(request, context)
 
     async def Cosign(self, request: Any, context: Any) -> Any:  # noqa: N802
         return "no message, so that encoding it fails"

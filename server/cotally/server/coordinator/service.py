@@ -1,5 +1,6 @@
 """What nodes and key holders call: decode, check who calls, hand on, encode."""
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -32,7 +33,7 @@ PARTIAL_BYTES = 256 * 1024 * 1024
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class Listening:
+class Listening(ABC):
     """What both kinds of dialling roles have in common: a stream of work, and cosignatures."""
 
     role: "roster_pb2.Role.ValueType"
@@ -91,9 +92,9 @@ class Listening:
             self.conductor.intake.decline(member, request.round, from_detail(request.refusal))
         return work_pb2.DeclineResponse()
 
+    @abstractmethod
     def _declined_beside_rounds(self, name: str, request: work_pb2.DeclineRequest) -> bool:
         """True where what is declined was asked beside a round in progress."""
-        raise NotImplementedError
 
     async def Cosign(  # noqa: N802
         self, request: work_pb2.CosignRequest, context: _Context

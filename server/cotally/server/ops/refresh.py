@@ -8,6 +8,7 @@ an exchange folder; `refresh DIR` walks the whole way where every member's folde
 
 import argparse
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,7 +95,7 @@ def _exchanged(root: Path, members: together.Together) -> roster_pb2.Charter:
         return gather(members.holders[0].common, exchange)
 
 
-class _HolderStep:
+class _HolderStep(ABC):
     """One step of one key holder."""
 
     name: str
@@ -117,9 +118,9 @@ class _HolderStep:
         say(args.output, {"written": str(written)}, [f"Pass {written} on to all key holders."])
         return 0
 
+    @abstractmethod
     def step(self, settings: KeyHolderConfig, exchange: Path) -> Path:
         """Write this holder's message into *exchange*."""
-        raise NotImplementedError
 
 
 class OfferCommand(_HolderStep):
