@@ -5,123 +5,46 @@ ledgers, filters and memories. Whoever pins the first roster verifies everything
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from cotally.client.audit.verifier import verify_log
-from cotally.client.verify.bundle import Verified, verify
+from cotally.client.verify.bundle import verify
 from cotally.client.verify.lineage import check_reached
 from cotally.server.audit import lineage
 from cotally.server.audit.follower import Follower
 from cotally.server.coordinator.session import Round
-from cotally.server.crypto import ceremony
-from cotally.server.crypto.keys import KeyShare
-from cotally.server.crypto.paillier import Encryptor
-from cotally.server.crypto.sealing import RecipientKey
 from cotally.server.keyholder.session import KeyHolderSession
 from cotally.server.wire import keys as wire_keys
-from cotally.server.wire import refresh, succession
+from cotally.server.wire import succession
 from cotally.server.wire.federation import Federation
 from cotally.server.wire.signed import sign
-from cotally.v1 import log_pb2, refresh_pb2, roster_pb2
+from cotally.v1 import log_pb2, roster_pb2
 from cotally.v1.canonical import digest
 from cotally.v1.refusals import Refusal, Refused
-from tests.fixtures.keys import full_dealt, next_dealt
+from tests.fixtures.keys import full_dealt
 from tests.protocol.lab import DEPARTMENTS, Lab
 from tests.protocol.planting import refused_as
-
-HOLDERS = ("holder-1", "holder-2", "holder-3")
+from tests.protocol.succeeding import (
+    approved,
+    lasting,
+    next_key,
+    other_key,
+    refreshed,
+    released,
+    rotated,
+    shares_of,
+    totals,
+)
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """A lab whose parties accept its small key as a successor's too."""
-    monkeypatch.setattr(ceremony, "check_public", partial(ceremony.check_public, minimum_bits=1024))
-    lab = Lab(tmp_path)
-    for number, node in enumerate(lab.nodes.values()):
-        node.exact = [10 + number, 20]
-    return lab
-
-
-class Exchange:
-    """A refresh of the lab's shares, message by message."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.federation, self.keys = lab.federation, lab.keys
-        self.recipients = {name: RecipientKey.generate() for name in HOLDERS}
-        self.offers = [refresh.offer(self.federation, n, self.keys[n], self.recipients[n]) for n in HOLDERS]
-        self.deals = [refresh.deal(self.federation, n, self.keys[n], self.offers) for n in HOLDERS]
-
-    def add(self, name: str, share: KeyShare) -> tuple[KeyShare, refresh_pb2.RefreshProof]:
-        """What an honest holder does with everybody's deals."""
-        public, after = refresh.add(self.federation, name, share, self.recipients[name], self.offers,
-                                    self.deals)
-        return after, refresh.prove(self.federation, name, self.keys[name], public, after, self.deals)
-
-    def gather(self, proofs: Sequence[refresh_pb2.RefreshProof]) -> roster_pb2.PublicKey:
-        """The refreshed key."""
-        return refresh.gather(self.federation, self.offers, self.deals, proofs)
-
-
-def approved(lab: Lab, charter: roster_pb2.Charter) -> roster_pb2.Charter:
-    """*charter* with every department's approval."""
-    del charter.approvals[:]
-    charter.approvals.extend(
-        roster_pb2.Approval(department=d, signature=sign(lab.keys[d], "roster", charter.roster))
-        for d in DEPARTMENTS)
-    return charter
-
-
-def shares_of(lab: Lab) -> list[KeyShare]:
-    return [lab.holders[name].session._share for name in HOLDERS]
-
-
-def switch(lab: Lab, charter: roster_pb2.Charter, shares: Sequence[KeyShare]) -> None:
-    """Log the succession, and let everybody who folded it work under it."""
-    after = succession.check_successor(lab.federation, charter)
-    lab.log(log_pb2.LogEntry(succession=log_pb2.SuccessionLeaf(succession=lineage.own_link(charter))))
-    lab.witness()
-    for node in lab.nodes.values():
-        assert node.session.follower.roster == after.roster
-        node.session = node.session.under(after)
-    for holder, share in zip(lab.holders.values(), shares, strict=True):
-        holder.session = holder.session.under(after, share)
-    lab.charter, lab.federation, lab.encryptor = charter, after, Encryptor(after.key)
-
-
-def refreshed(lab: Lab) -> None:
-    exchange = Exchange(lab)
-    added = [exchange.add(name, share) for name, share in zip(HOLDERS, shares_of(lab), strict=True)]
-    key = exchange.gather([proof for _, proof in added])
-    switch(lab, approved(lab, succession.succeed(lab.charter, key)), [share for share, _ in added])
-
-
-def rotated(lab: Lab) -> None:
-    dealt = next_dealt()
-    key = wire_keys.to_message(dealt.public, dealt.wellformed, dealt.trial)
-    switch(lab, approved(lab, succession.succeed(lab.charter, key)), dealt.shares)
-
-
-def released(lab: Lab) -> log_pb2.Bundle:
-    """One round to its end, as the coordinator keeps it."""
-    played = lab.play()
-    round_, evidence = played.round, played.evidence
-    for name in HOLDERS[:2]:
-        round_.partial(lab.decrypt(name, evidence))
-    release = round_.release(lab.now, lab.keys["coordinator"])
-    size = int(evidence.checkpoint.checkpoint.text.split("\n")[1])
-    return log_pb2.Bundle(
-        charter=lab.charter, announcement=round_.announcement, frozen=round_.frozen,
-        transcript=round_.transcript, products=round_.products, partials=list(round_.partials.values()),
-        release=release, leaf=round_.combine(), checkpoint=evidence.checkpoint,
-        inclusion=lab.audit.inclusion(evidence.index, size))
-
-
-def totals(verified: Verified) -> list[int]:
-    return [total // verified.plan.blocks[0].refinement for total in verified.totals]
+def lab(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A federation that outlives its key."""
+    return lasting(folder, monkeypatch)
 
 
 def test_releases_before_and_after_verify_under_the_first_pin(lab: Lab) -> None:
@@ -244,7 +167,7 @@ BROKEN: dict[str, tuple[str, Alter]] = {
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_successor_that_changes_more_than_the_key_is_refused_by_name(lab: Lab, what: str) -> None:
     sentence, alter = BROKEN[what]
-    charter = succession.succeed(lab.charter, _other_key())
+    charter = succession.succeed(lab.charter, other_key())
     alter(lab, charter)
     charter = approved(lab, charter)
     pin = lab.federation.roster
@@ -261,7 +184,7 @@ def test_a_successor_that_changes_more_than_the_key_is_refused_by_name(lab: Lab,
 
 @pytest.mark.parametrize("missing", DEPARTMENTS)
 def test_every_department_has_to_approve_every_step(lab: Lab, missing: str) -> None:
-    charter = approved(lab, succession.succeed(lab.charter, _other_key()))
+    charter = approved(lab, succession.succeed(lab.charter, other_key()))
     pin = lab.federation.roster
     assert check_reached(charter, (), pin) == (pin, digest("roster", charter.roster))
     stolen = next(a.signature for a in charter.approvals if a.department != missing)
@@ -275,7 +198,7 @@ def test_every_department_has_to_approve_every_step(lab: Lab, missing: str) -> N
                 del broken.approvals[place]
             else:
                 broken.approvals[place].signature = wrong
-            later = approved(lab, succession.succeed(broken, _next_key()))
+            later = approved(lab, succession.succeed(broken, next_key()))
             for shown in (broken, later):  # a chain is no stronger than each step of it
                 with pytest.raises(Refused, match=missing):
                     succession.check_successor(lab.federation, shown)
@@ -287,7 +210,7 @@ def test_every_department_has_to_approve_every_step(lab: Lab, missing: str) -> N
 
 
 def test_of_two_approved_successors_the_log_takes_one(lab: Lab) -> None:
-    forks = [approved(lab, succession.succeed(lab.charter, key)) for key in (_other_key(), _next_key())]
+    forks = [approved(lab, succession.succeed(lab.charter, key)) for key in (other_key(), next_key())]
     leaves = [log_pb2.LogEntry(succession=log_pb2.SuccessionLeaf(succession=lineage.own_link(fork)))
               for fork in forks]
     follower = lab.follower()
@@ -305,13 +228,13 @@ def test_of_two_approved_successors_the_log_takes_one(lab: Lab) -> None:
 def test_a_key_that_is_neither_refreshed_nor_later_is_refused(lab: Lab) -> None:
     before = lab.charter.public_key
     refused_as(Refusal.REPLAYED, lambda: succession.check_keys(before, before), "refreshed")
-    other = _next_key()
+    other = next_key()
     other.epoch = before.epoch
     refused_as(Refusal.MALFORMED, lambda: succession.check_keys(before, other), "epoch did not advance")
     same = copy.deepcopy(before)
     same.epoch += 1
     refused_as(Refusal.MALFORMED, lambda: succession.check_keys(before, same), "old modulus")
-    fewer = _next_key()
+    fewer = next_key()
     fewer.threshold = 1
     refused_as(Refusal.MALFORMED, lambda: succession.check_keys(before, fewer), "threshold")
 
@@ -327,143 +250,6 @@ def test_nobody_goes_back_to_a_former_key_or_takes_a_second_one_of_an_epoch(lab:
         refused_as(refusal, partial(succession.check_successor, lab.federation, charter), says)
 
 
-def _other_key() -> roster_pb2.PublicKey:
-    """Another key, whose shares nobody needs."""
-    dealt = next_dealt()
-    return wire_keys.to_message(dealt.public, dealt.wellformed, dealt.trial)
-
-
-def _next_key() -> roster_pb2.PublicKey:
-    key = _other_key()
-    key.epoch += 1
-    return key
-
-
-# Key holders who refresh wrongly
-
-
-def resigned(lab: Lab, message: refresh_pb2.RefreshOffer | refresh_pb2.RefreshDeal | refresh_pb2.RefreshProof,
-             domain: str) -> None:
-    message.signature = sign(lab.keys[message.body.holder], domain, message.body)
-
-
-def test_a_holder_that_deals_wrongly_is_named(lab: Lab) -> None:
-    share = shares_of(lab)[0]
-    honest = Exchange(lab)
-    other = Exchange(lab)
-    honest.add("holder-1", share)
-
-    def dealt(alter: Callable[[refresh_pb2.RefreshDeal], object]) -> None:
-        exchange = copy.copy(honest)
-        exchange.deals = copy.deepcopy(honest.deals)
-        alter(exchange.deals[1])
-        resigned(lab, exchange.deals[1], "refresh-deal")
-        exchange.add("holder-1", share)
-
-    def swap(deal: refresh_pb2.RefreshDeal) -> None:
-        """holder-1 gets what was sealed for holder-3."""
-        deal.body.subshares[0].CopyFrom(deal.body.subshares[2])
-        deal.body.subshares[0].holder = "holder-1"
-
-    def from_another_deal(deal: refresh_pb2.RefreshDeal) -> None:
-        again = refresh.deal(lab.federation, "holder-2", lab.keys["holder-2"], honest.offers)
-        deal.body.subshares[0].CopyFrom(again.body.subshares[0])
-
-    for refusal, sentence, alter in (
-        (Refusal.BAD_PROOF, "holder-2 dealt a sub-share that holder-1 cannot open", swap),
-        (Refusal.BAD_PROOF, "holder-2 dealt a sub-share to share 1 that its commitments", from_another_deal),
-        (Refusal.MALFORMED, "holder-2 did not deal one sub-share to each",
-         lambda d: d.body.subshares.__delitem__(2)),
-        (Refusal.MALFORMED, "holder-2 commits to 0", lambda d: d.body.ClearField("commitments")),
-        (Refusal.EQUIVOCATION, "holder-2 dealt for other offers", lambda d: d.CopyFrom(other.deals[1])),
-    ):
-        refused_as(refusal, partial(dealt, alter), sentence)
-
-
-def test_messages_of_another_refresh_or_of_strangers_are_refused(lab: Lab) -> None:
-    before = Exchange(lab)
-    share = shares_of(lab)
-    refreshed(lab)
-    now = Exchange(lab)
-    now.deals[2] = before.deals[2]
-    refused_as(Refusal.REPLAYED, lambda: now.add("holder-1", shares_of(lab)[0]), "deal of holder-3")
-    now.offers[2] = before.offers[2]
-    refused_as(Refusal.REPLAYED, lambda: refresh.check_offers(lab.federation, now.offers),
-               "offer of holder-3")
-    fresh = Exchange(lab)
-    refused_as(Refusal.TOO_FEW_KEY_HOLDERS, lambda: refresh.check_offers(lab.federation, fresh.offers[:2]),
-               "no offer of holder-3")
-    refused_as(Refusal.EQUIVOCATION, lambda: refresh.check_offers(
-        lab.federation, [*fresh.offers, fresh.offers[0]]), "two offers of holder-1")
-    forged = copy.deepcopy(fresh.offers)
-    forged[0].body.recipient_key = fresh.recipients["holder-2"].public
-    refused_as(Refusal.CREDENTIALS, lambda: refresh.check_offers(lab.federation, forged), "holder-1")
-    resigned(lab, forged[0], "refresh-offer")
-    refused_as(Refusal.EQUIVOCATION, lambda: refresh.check_offers(lab.federation, forged),
-               "one recipient key")
-    with pytest.raises(Exception, match="does not belong"):
-        fresh.add("holder-1", share[0])  # the share from before
-
-
-def test_a_holder_that_offers_a_useless_key_is_named(lab: Lab) -> None:
-    offers = Exchange(lab).offers
-    for useless in (bytes(32), bytes(31)):  # a point of small order, and none
-        offers[1].body.recipient_key = useless
-        resigned(lab, offers[1], "refresh-offer")
-        refused_as(Refusal.MALFORMED, lambda: refresh.deal(
-            lab.federation, "holder-1", lab.keys["holder-1"], offers), "holder-2")
-
-
-def test_a_former_offer_put_in_place_of_the_present_one_blames_no_dealer(lab: Lab) -> None:
-    """Somebody swapped a file of an attempt that was given up: signed, and for this very refresh."""
-    former, share = Exchange(lab).offers[0], shares_of(lab)[0]
-    exchange = Exchange(lab)
-    exchange.offers[0] = former
-    exchange.deals = [refresh.deal(lab.federation, n, lab.keys[n], exchange.offers) for n in HOLDERS]
-    refused_as(Refusal.REPLAYED, lambda: exchange.add("holder-1", share), "offer of holder-1")
-
-
-def test_a_holder_that_did_not_add_cannot_prove_it(lab: Lab) -> None:
-    exchange = Exchange(lab)
-    added = [exchange.add(name, share) for name, share in zip(HOLDERS, shares_of(lab), strict=True)]
-    proofs = [proof for _, proof in added]
-    exchange.gather(proofs)
-
-    def gathered(alter: Callable[[refresh_pb2.RefreshProof], object]) -> None:
-        shown = copy.deepcopy(proofs)
-        alter(shown[1])
-        resigned(lab, shown[1], "refresh-proof")
-        exchange.gather(shown)
-
-    data = proofs[1].body.trial
-    refused_as(Refusal.BAD_PROOF, lambda: gathered(
-        lambda p: setattr(p.body, "trial", data[:-1] + bytes([data[-1] ^ 1]))), "holder-2")
-    refused_as(Refusal.BAD_PROOF, lambda: gathered(
-        lambda p: setattr(p.body, "trial", proofs[0].body.trial)), "holder-2")
-    refused_as(Refusal.EQUIVOCATION, lambda: gathered(
-        lambda p: setattr(p.body, "deals", b"d" * 32)), "holder-2 added other deals")
-
-
-def test_a_refreshed_charter_with_a_false_key_is_refused_although_everybody_approved_it(lab: Lab) -> None:
-    """Every party checks the ceremony's proofs again at a succession: size, Feldman, trial decryptions."""
-    exchange = Exchange(lab)
-    key = exchange.gather([exchange.add(n, s)[1] for n, s in zip(HOLDERS, shares_of(lab), strict=True)])
-    succession.check_successor(lab.federation, approved(lab, succession.succeed(lab.charter, key)))
-    alterations: dict[str, Callable[[roster_pb2.PublicKey], object]] = {
-        "square-free": lambda k: setattr(k, "wellformed", bytes([k.wellformed[0] ^ 1]) + k.wellformed[1:]),
-        "verification value 2": lambda k: k.verification.__setitem__(1, k.verification[0]),
-        "share 3": lambda k: setattr(k, "trial", k.trial[:-1] + bytes([k.trial[-1] ^ 1])),
-        "wrong length": lambda k: setattr(k, "refreshes", 10_000),
-        "cannot be refreshed": lambda k: setattr(k, "refreshes", 10_001),
-    }
-    for sentence, alter in alterations.items():
-        false = copy.deepcopy(key)
-        alter(false)
-        charter = approved(lab, succession.succeed(lab.charter, false))
-        with pytest.raises(Refused, match=sentence):
-            succession.check_successor(lab.federation, charter)
-
-
 def test_a_federation_keeps_its_chain(lab: Lab) -> None:
     refreshed(lab)
     federation = Federation(lab.charter)
@@ -473,4 +259,4 @@ def test_a_federation_keeps_its_chain(lab: Lab) -> None:
     with pytest.raises(Exception, match="64"):
         lineage.check_chain(lineage.links(too_long))
     with pytest.raises(Exception, match="found it anew"):
-        succession.succeed(too_long, _other_key())
+        succession.succeed(too_long, other_key())
