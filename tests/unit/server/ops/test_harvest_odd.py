@@ -149,7 +149,8 @@ def test_with_yes_nobody_is_asked(
 
 def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text(GOOD, "utf-8")
-    program = ("import sys; from cotally.client.cli.main import main; sys.stdin.isatty = lambda: True; "
+    program = ("import signal, sys; from cotally.client.cli.main import main; "
+               "signal.signal(signal.SIGINT, signal.default_int_handler); sys.stdin.isatty = lambda: True; "
                f"sys.exit(main(['node', 'init', {str(tmp_path / 'p.csv')!r}, '--out', "
                f"{str(tmp_path / 'part.toml')!r}]))")
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stderr=subprocess.PIPE,
