@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -21,14 +22,17 @@ EFFECT_S = 5.0  # from the signed list to its effect
 @contextmanager
 def revoked(federation: Running, *words: str) -> Iterator[None]:
     """Inside, every department has revoked what *words* say; lifted at the end."""
-    for name in federation.nodes:
-        ran = run("node", "revoke", federation.roles[name].config, *words, "-o", "json")
-        assert ran.status == 0, ran
+    def everywhere(*more: str) -> None:
+        files = [federation.roles[name].config for name in federation.nodes]
+        with ThreadPoolExecutor(len(files)) as pool:
+            for ran in pool.map(lambda file: run("node", "revoke", file, *words, *more), files):
+                assert ran.status == 0, ran
+
+    everywhere("-o", "json")
     try:
         yield
     finally:
-        for name in federation.nodes:
-            assert run("node", "revoke", federation.roles[name].config, *words, "--lift").status == 0
+        everywhere("--lift")
         eventually(lambda: all(not serials(federation, name)[-1].analysts for name in federation.nodes),
                    "the lifted lists are in the log")
 
