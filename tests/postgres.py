@@ -15,6 +15,7 @@ from urllib.parse import quote
 _USERS = ("postgres", "nobody")  # initdb refuses root
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off",
          "listen_addresses=", "shared_buffers=64MB", "max_connections=20")
+_ROOM = 2 * 2**30  # bytes
 
 
 class Absent(Exception):
@@ -48,11 +49,17 @@ def binaries() -> Path:
     raise Absent("PostgreSQL's server programs (initdb, postgres) are not installed")
 
 
+def _roomy_memory() -> str | None:
+    """Where the data lie, if it is there: thousands of tables take long to remove from a disk."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > _ROOM else None
+
+
 @contextmanager
 def serving() -> Iterator[Server]:
     """Start a server with the roles `admin` and `reader`, and stop it. Raises Absent."""
     programs = binaries()
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir=_roomy_memory()))
     process: subprocess.Popen[bytes] | None = None
     try:
         become = _become(folder)
