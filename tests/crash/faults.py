@@ -10,11 +10,13 @@ import errno
 import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol
 
 
@@ -50,11 +52,11 @@ class Victim(Protocol):
 
     name: str
     alive: bool
-    tasks: "set[asyncio.Task[Any]]"
+    tasks: "dict[asyncio.Task[Any], None]"
     connections: list[sqlite3.Connection]
 
-    def next_fault(self, what: str) -> Kind | None:
-        """Count one durable write; return what is to happen at it."""
+    def next_fault(self, point: str) -> Kind | None:
+        """Count one durable write, at a *point* of the program; return what is to happen at it."""
 
     def die(self, torn: Callable[[Path], None] = lambda _: None) -> None:
         """Copy the state folder, let *torn* spoil the copy, and raise Killed."""
@@ -72,7 +74,7 @@ def write(what: str, really: Callable[[], None], fail: Callable[[Kind], Exceptio
         return
     if not process.alive:
         raise Killed
-    kind = process.next_fault(what)
+    kind = process.next_fault(f"{what} by {_writer()}")
     before = wal.stat().st_size if wal and wal.exists() else 0
     if kind is Kind.KILL_BEFORE:
         process.die()
@@ -86,6 +88,18 @@ def write(what: str, really: Callable[[], None], fail: Callable[[Kind], Exceptio
         raise fail(kind)
     if kind is Kind.TORN:
         process.die(lambda state: _tear(state / wal.name, before) if wal else None)
+
+
+def _writer() -> str:
+    """The function of ours that writes now, and the one of another module for which it does."""
+    found: dict[str, str] = {}  # by module; what opens databases opens them for others
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and len(found) < 2:
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.startswith("cotally.server.") and module != "cotally.server.store.database":
+            found.setdefault(module, f"{module.removeprefix('cotally.server.')}.{frame.f_code.co_name}")
+        frame = frame.f_back
+    return " for ".join(found.values())
 
 
 def _tear(wal: Path, before: int) -> None:

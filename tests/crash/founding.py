@@ -4,12 +4,16 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from cotally.server.audit.policies import next_policy
+from cotally.server.coordinator.policies import POLICY
 from cotally.server.crypto.signing import SigningKey
+from cotally.server.settings.revocations import LIST, write_list
 from cotally.server.wire import keys as wire_keys
 from cotally.server.wire.federation import VERSION
 from cotally.server.wire.signed import sign
-from cotally.v1 import catalog_pb2, query_pb2, roster_pb2
+from cotally.v1 import catalog_pb2, log_pb2, query_pb2, roster_pb2
 from cotally.v1.canonical import digest
 from tests.fixtures.keys import small_dealt
 
@@ -20,6 +24,7 @@ ANALYSTS = ("ada", "eve")
 HOLDERS = ("holder-1", "holder-2", "holder-3")
 DEPARTMENTS = ("east", "north", "south", "west")
 BUDGET = 2            # rho, of each department
+RENEWED = 3 * 10**12  # pico-rho, of everything, once a policy says so
 INCOME = 10**6        # what one person's income is clamped to
 _PEOPLE = 10**7       # totals have more than 40 bits: no such number is met by chance
 
@@ -77,6 +82,36 @@ class Founded:
         return query_pb2.SignedEnvelope(body=body, signature=sign(self.keys[analyst], "envelope", body))
 
 
+    def renew(self) -> None:
+        """Lay a policy, which every department approved, where the coordinator looks for one."""
+        policy = next_policy(
+            self.charter.roster, None,
+            [roster_pb2.FilterBudget(
+                population="residents", analyst=analyst, purpose=purpose, pico_loss=RENEWED)
+             for analyst in ("", *ANALYSTS) for purpose in ("", "statistics")],
+            [roster_pb2.DepartmentBudget(department=name, population="residents", pico_loss=RENEWED)
+             for name in self.departments])
+        approvals = [roster_pb2.Approval(department=name, signature=sign(self.keys[name], "policy", policy))
+                     for name in self.departments]
+        leaf = log_pb2.PolicyLeaf(policy=policy, approvals=approvals)
+        (self.folder / POLICY).write_bytes(leaf.SerializeToString(deterministic=True))
+
+    def revoke(self, issuer: str, **taken: Any) -> None:
+        """Lay the first list of *issuer*, a department or the coordinator, where it looks for one."""
+        body = query_pb2.Revocation(federation="sweep", founding=self.pin, issuer=issuer, serial=1,
+                                    issued_ms=NOW_MS, next_update_ms=NOW_MS + 10**9, **taken)
+        write_list(self._list(issuer), query_pb2.SignedRevocation(
+            body=body, signature=sign(self.keys[issuer], "revocation", body)))
+
+    def tidy(self) -> None:
+        """Take away again what was laid there: other runs begin without."""
+        for path in (self.folder / POLICY, *map(self._list, self.roles)):
+            path.unlink(missing_ok=True)
+
+    def _list(self, issuer: str) -> Path:
+        return (self.folder / f"{issuer}-grants" if issuer in self.departments else self.folder) / LIST
+
+
 def found(folder: Path, departments: tuple[str, ...]) -> Founded:
     """Found a federation in the new *folder*."""
     folder.mkdir(parents=True)
@@ -94,8 +129,9 @@ def found(folder: Path, departments: tuple[str, ...]) -> Founded:
         grants.mkdir()
         for analyst in ANALYSTS:
             body = query_pb2.Grant(
-                federation="sweep", department=department, analyst=analyst, purposes=["statistics"],
-                tables=["people"], not_before_ms=NOW_MS - 10**9, not_after_ms=NOW_MS + 10**9)
+                federation="sweep", founding=digest("roster", charter.roster), department=department,
+                analyst=analyst, purposes=["statistics"], tables=["people"],
+                not_before_ms=NOW_MS - 10**9, not_after_ms=NOW_MS + 10**9)
             signed = query_pb2.SignedGrant(body=body, signature=sign(keys[department], "grant", body))
             (grants / f"{analyst}.grant").write_bytes(signed.SerializeToString())
     return founded

@@ -5,7 +5,7 @@
   commitment of each, one partial decryption of each key holder.
 - Each ledger chains, holds the price of every released round of its department, reserved once, and gives
   none back without the log's void leaf. At most one round for each fault is charged without a release.
-- The log verifies offline, and its budgets are those that the coordinator states.
+- The log verifies offline, and what it says of budgets is what everybody holds (`accounting`).
 - No un-noised number is in a file, a log line or a message.
 - Every start takes less than ten seconds; nobody logs an error that no fault caused.
 """
@@ -18,13 +18,14 @@ from hashlib import sha256
 from itertools import combinations
 from typing import Final
 
-from cotally.client.audit.verifier import verify_log
+from cotally.client.audit.verifier import Audited, verify_log
 from cotally.server.ledger.ledger import SCHEMA, Ledger
 from cotally.server.store.book import Kind as Entry
 from cotally.server.store.database import open_database
 from cotally.v1 import analyst_pb2, keyholder_pb2, node_pb2, work_pb2  # noqa: F401
 from cotally.v1.refusals import Refusal
 
+from . import accounting
 from .faults import KILLS
 from .founding import exact
 from .processes import Sweep
@@ -37,7 +38,7 @@ RESTART_S: Final = 10.0
 def check(schedule: Schedule, sweep: Sweep, outcome: Outcome) -> None:
     """Fail on the first that does not hold."""
     _answers(schedule, outcome)
-    _log(sweep, outcome)
+    accounting.check(schedule, sweep, outcome, _log(sweep, outcome))
     _ledgers(schedule, sweep, outcome)
     _once(sweep)
     _secret(sweep, outcome)
@@ -63,7 +64,7 @@ def _answers(schedule: Schedule, outcome: Outcome) -> None:
     assert not internal or any(fault.kind not in KILLS for fault in schedule.faults), internal
 
 
-def _log(sweep: Sweep, outcome: Outcome) -> None:
+def _log(sweep: Sweep, outcome: Outcome) -> Audited:
     audited = verify_log(sweep.founded.charter, sweep.founded.pin, outcome.entries, outcome.checkpoint)
     audited.check()
     released = {e.release.round for e in outcome.entries if e.WhichOneof("leaf") == "release"}
@@ -78,6 +79,7 @@ def _log(sweep: Sweep, outcome: Outcome) -> None:
                             f"{len(ended - begun)}")
     both = released & {e.dead.round for e in outcome.entries if e.WhichOneof("leaf") == "dead"}
     assert not both, "a round is both released and dead in the log"
+    return audited
 
 
 def _ledgers(schedule: Schedule, sweep: Sweep, outcome: Outcome) -> None:

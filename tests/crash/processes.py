@@ -45,18 +45,18 @@ class Process:
     sweep: "Sweep"
     state: Path
     alive: bool = False
-    writes: list[str] = field(default_factory=list)  # every durable write, in order, over all starts
+    writes: list[str] = field(default_factory=list)  # points of every durable write, over all starts
     connections: list[sqlite3.Connection] = field(default_factory=list)
-    tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
+    tasks: dict["asyncio.Task[Any]", None] = field(default_factory=dict)  # in the order of their beginning
     locks: list[int] = field(default_factory=list)
     starts: list[float] = field(default_factory=list)  # seconds of real time until it served
 
-    def next_fault(self, what: str) -> Kind | None:
-        """Count one durable write; return what is to happen at it."""
-        self.writes.append(what)
+    def next_fault(self, point: str) -> Kind | None:
+        """Count one durable write, at a *point* of the program; return what is to happen at it."""
+        self.writes.append(point)
         kind = self.sweep.faults.pop((self.name, len(self.writes) - 1), None)
         if kind is not None:
-            self.sweep.struck.append(f"{self.name}: {kind}, {what}")
+            self.sweep.struck.append((self.name, point, kind))
         return kind
 
     def die(self, torn: Callable[[Path], None] = lambda _: None) -> NoReturn:
@@ -71,13 +71,13 @@ class Process:
         """Let go of all that the dead process held, and start it again a little later."""
         if self.name == "coordinator":
             self.sweep.wire.server = None
-        for task in self.tasks:
+        for task in [*self.tasks]:
             task.cancel()
         for connection in self.connections:
             connection.close()
         for lock in self.locks:
             os.close(lock)
-        self.connections, self.tasks, self.locks = [], set(), []
+        self.connections, self.tasks, self.locks = [], {}, []
         self.state = following
         self.sweep.loop.call_later(RESTART_S, self.start)
 
@@ -124,7 +124,7 @@ class Sweep:
     processes: dict[str, Process] = field(default_factory=dict)
     log: StringIO = field(default_factory=StringIO)
     ends: list[tuple[str, BaseException | None]] = field(default_factory=list)
-    struck: list[str] = field(default_factory=list)  # what happened of the schedule
+    struck: list[tuple[str, str, Kind]] = field(default_factory=list)  # what happened: role, point, how
     measured: list[str] = field(default_factory=list)  # departments, each time that one opened its data
     over: bool = False
 
@@ -139,7 +139,7 @@ class Sweep:
         self.over = True
         for process in self.processes.values():
             process.alive = False
-            for task in process.tasks:
+            for task in [*process.tasks]:
                 task.cancel()
 
     def close(self) -> None:
@@ -236,8 +236,8 @@ def _register(loop: asyncio.AbstractEventLoop, coroutine: Any, **context: Any) -
     process = given.get(RUNNING) if given is not None else RUNNING.get()
     task: asyncio.Task[Any] = asyncio.Task(coroutine, loop=loop, **context)
     if process is not None:
-        process.tasks.add(task)
-        task.add_done_callback(process.tasks.discard)
+        process.tasks[task] = None
+        task.add_done_callback(lambda done: process.tasks.pop(done, None))
     return task
 
 
@@ -265,6 +265,7 @@ _PATCHES: Final[Sequence[tuple[str, Any]]] = (
 @contextmanager
 def sweeping(founded: Founded, folder: Path, schedule: Sequence[Fault], seed: int) -> Iterator[Sweep]:
     """A federation, stopped at the end, over state folders below *folder*, which is removed."""
+    random.seed(f"pauses {seed}")  # how long who lost its line waits before it dials again
     loop = Loop()
     loop.set_task_factory(_register)
     loop.set_exception_handler(lambda *_: None)  # what a dead process left unawaited

@@ -23,6 +23,20 @@ class Schedule:
         happens = "; ".join(f"{f.role} {f.kind} at its durable write {f.index}" for f in self.faults)
         return f"seed {self.seed}, {len(self.departments)} departments: {happens}"
 
+    @property
+    def spelled(self) -> str:
+        """All of it in one line, for `spelled_out`."""
+        faults = [f"{f.role}:{f.index}:{f.kind.name}" for f in self.faults]
+        return " ".join([str(self.seed), str(len(self.departments)), *faults])
+
+
+def spelled_out(line: str) -> Schedule:
+    """The schedule that `Schedule.spelled` wrote."""
+    seed, departments, *faults = line.split()
+    found = [each.split(":") for each in faults]
+    return Schedule(int(seed), DEPARTMENTS[:int(departments)], tuple(
+        Fault(role, int(index), Kind[kind]) for role, index, kind in found))
+
 
 def singles(writes: Mapping[str, int]) -> list[Fault]:
     """Every fault at every durable write of one role of each kind, in an order that mixes them."""

@@ -1,4 +1,7 @@
-"""Three questions of two analysts, asked through whatever happens, and a last one when all is quiet again."""
+"""Three questions of two analysts, asked through whatever happens, and a last one when all is quiet again.
+
+Between them budgets are renewed, and a department and the operator take something back.
+"""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -12,13 +15,14 @@ from cotally.client.release import Release
 from cotally.v1 import analyst_pb2, analyst_pb2_grpc, audit_pb2, audit_pb2_grpc, log_pb2, query_pb2, work_pb2
 from cotally.v1.refusals import Refusal, Refused
 
-from .founding import Founded, income_by_sex
+from .founding import ANALYSTS, Founded, income_by_sex
 from .processes import Sweep
 from .wire import line
 
 QUESTIONS: Final = (("ada", "0.01"), ("ada", "0.02"), ("eve", "0.01"))  # the last may be a stored release
 LAST: Final = ("ada", "0.03")
 _AGAIN_S: Final = 0.5     # as the SDK dials again
+_LAID_S: Final = 2.0      # until what was laid in a folder is found there
 _QUIET_S: Final = 30.0    # on the clock: closed rounds are voided, and everybody hears of everything
 _WELL_S: Final = 1_200.0  # on the clock, until which a last question must be answered
 
@@ -48,7 +52,7 @@ class Outcome:
     entries: list[log_pb2.LogEntry] = field(default_factory=list)
     checkpoint: log_pb2.WitnessedCheckpoint = field(default_factory=log_pb2.WitnessedCheckpoint)
     writes: dict[str, int] = field(default_factory=dict)  # durable ones of each role before the quiet
-    filters: list[analyst_pb2.FilterStatus] = field(default_factory=list)
+    filters: dict[str, list[analyst_pb2.FilterStatus]] = field(default_factory=dict)  # by analyst
 
 
 async def play(sweep: Sweep) -> Outcome:
@@ -57,6 +61,11 @@ async def play(sweep: Sweep) -> Outcome:
     sweep.start()
     for number, (analyst, rho) in enumerate(QUESTIONS):
         await _healthy(sweep)
+        if number == 1:
+            founded.renew()
+            founded.revoke("north", analysts=[query_pb2.RevokedAnalyst(analyst="eve", purpose="gossip")])
+            founded.revoke("coordinator", members=["mallory"])
+            await asyncio.sleep(_LAID_S)
         try:
             outcome.acknowledged.append(await _asked(sweep, analyst, rho, bytes([number]) * 16))
         except Refused as refused:
@@ -76,6 +85,7 @@ async def play(sweep: Sweep) -> Outcome:
             bundle = await _bundle(sweep, known.analyst, known.envelope)
         outcome.again.append(_verified(founded, known.analyst, known.envelope, bundle))
     await _look(sweep, outcome)
+    await asyncio.sleep(_QUIET_S)  # until the log's last entries are everywhere
     return outcome
 
 
@@ -151,5 +161,6 @@ async def _look(sweep: Sweep, outcome: Outcome) -> None:
         growth = joiner.feed(frame)
         if growth is not None:
             outcome.entries += growth.entries
-    stub = analyst_pb2_grpc.AnalystsStub(line(sweep.wire, "ada"))
-    outcome.filters = list((await stub.Budget(analyst_pb2.BudgetRequest())).filters)
+    for analyst in ANALYSTS:
+        stub = analyst_pb2_grpc.AnalystsStub(line(sweep.wire, analyst))
+        outcome.filters[analyst] = list((await stub.Budget(analyst_pb2.BudgetRequest())).filters)

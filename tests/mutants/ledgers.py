@@ -28,10 +28,10 @@ LEDGERS: Final[tuple[Mutant, ...]] = (
         '"BEGIN"',
         "unit/server/store/test_database.py::test_what_a_transaction_read_still_holds_when_it_writes"),
     server("charge-after-reading", "data is measured before its price is on disk", "node/service.py",
-        "            clear = session.reserve(decision)\n",
+        "            clear = session.reserve(decision, self._sent.head())\n",
         "            await asyncio.to_thread(measuring._engine.measure, decision.priced.query,\n"
         "                                    decision.priced.table, decision.priced.plan, bytes(32))\n"
-        "            clear = session.reserve(decision)\n",
+        "            clear = session.reserve(decision, self._sent.head())\n",
         "protocol/test_order.py::test_the_price_is_on_disk_before_a_record_is_read"),
     server("uncharged-retry", "a question asked again replaces its first round", "node/rounds.py",
         "db.execute(_insert(round_, announcement, State.RESERVED))",
@@ -68,8 +68,8 @@ LEDGERS: Final[tuple[Mutant, ...]] = (
     server("recover-burns-nothing",
         "a restored ledger goes on with the budget that it forgot to spend",
         "ops/recover.py",
-        "amount = unlogged if unlogged is not None else max(left, 0) if behind else 0",
-        "amount = unlogged or 0",
+        "amount = unlogged.get(Account.of(status.population, pure), unknown)",
+        "amount = unlogged.get(Account.of(status.population, pure), 0)",
         "protocol/test_recovery.py::test_a_restored_ledger_takes_part_again_only_after_it_burned_t"
         "he_doubt"),
     server("fork-accepted", "a ledger link may differ from the logged one", "audit/chain.py",
@@ -97,6 +97,31 @@ LEDGERS: Final[tuple[Mutant, ...]] = (
         "if False:",
         "protocol/test_voids.py::test_a_ledger_that_takes_back_before_the_log_says_so_is_forked_fo"
         "r_everybody"),
+    server("budget-tried-once",
+        "a policy's budget that the disk refused is not tried again",
+        "node/session.py",
+        "        self.take_budgets()\n\n    def forget",
+        "\n    def forget",
+        "protocol/test_recovery.py::test_a_budget_that_the_disk_refused_is_taken_later_but_by_no_ledger_that"
+        "_is_behind"),
+    server("budget-in-an-old-ledger",
+        "a ledger that is behind the log takes a policy's budget",
+        "node/session.py",
+        "        try:\n"
+        "            self._check_ledger_is_current()\n"
+        "        except Refused:\n"
+        "            return\n",
+        "",
+        "protocol/test_recovery.py::test_a_budget_that_the_disk_refused_is_taken_later_but_by_no_ledger_that"
+        "_is_behind"),
+    server("record-cut-short", "a record of what was sent may be cut short", "ops/remembered.py",
+        "    if lost:\n",
+        "    if False:\n",
+        "unit/server/ops/test_sent.py::test_a_record_that_was_cut_short_before_a_commitment_is_found"),
+    server("record-not-remembered", "the log does not learn what a department had sent", "node/service.py",
+        "self._sent.head()",
+        'b""',
+        "crash/test_sweep.py::test_a_schedule_holds"),
     server("budget-by-itself", "a ledger raises its own budget", "audit/chain.py",
         "if before is not None and link.pico_loss > max(before, "
         "allowed.budgets.get(link.population, 0)):",

@@ -18,8 +18,8 @@ SIGNATURES: Final[tuple[Mutant, ...]] = (
         "",
         "protocol/test_stolen_ciphertexts.py::test_a_commitment_signed_by_a_colleague_is_refused"),
     server("commitment-without-a-grant", "a commitment needs no valid grant", "protocol/commitment.py",
-        "    check_grant(body.grant, member, federation.name, envelope, "
-        "announcement.body.announced_ms)\n",
+        "    check_grant(body.grant, member, federation.name, federation.founding, envelope,\n"
+        "                announcement.body.announced_ms)\n",
         "",
         "protocol/test_more_attacks.py::test_an_altered_roster_is_revealed_to_by_nobody_and_decryp"
         "ted_by_nobody"),

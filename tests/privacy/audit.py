@@ -56,5 +56,5 @@ def by_group(vector: Vector, blocks: Sequence[Block], groups: int) -> npt.NDArra
 
 def furthest(moved: npt.NDArray[np.int64]) -> tuple[int, int]:
     """The largest L1 norm and the largest squared L2 norm of the rows of *moved*, exactly."""
-    assert moved.shape[1] * int(abs(moved).max(initial=0)) ** 2 < 2**63
-    return int(abs(moved).sum(axis=1).max()), int((moved**2).sum(axis=1).max())
+    exact = moved if moved.shape[1] * int(abs(moved).max(initial=0)) ** 2 < 2**63 else moved.astype(object)
+    return int(abs(exact).sum(axis=1).max()), int((exact**2).sum(axis=1).max())

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cotally.server.model.account import PICO
 from cotally.server.model.catalog import Column, ColumnType, Table
-from cotally.server.model.plan import PICO, Plan, Rules
+from cotally.server.model.plan import Plan, Rules
 from cotally.server.model.query import (
     ColumnBounds,
     Derivation,

@@ -1,18 +1,19 @@
-"""Gaussian: with a person and without are told apart no better than two normal laws sqrt(2 rho) apart.
+"""Gaussian: with a person and without are told apart no better than two normal laws math.sqrt(2 rho) apart.
 
 Of all tests the likelihoods' ratio is the best one for normal laws (Neyman and Pearson); its rates of true
 and false positives give a lower bound on that distance.
 """
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from math import sqrt
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from cotally.server.dp.noise import Noise
-from tests.privacy.worlds import Pair, Worlds, nearer
+from tests.privacy.worlds import PLACES, Pair, Worlds, nearer
 
 K = 20  # so that one row more is a rho 10 % above
 TRIALS = 100_000
@@ -39,7 +40,8 @@ def rejected(
     for _ in range(2):
         if any(standing):
             (found,) = pair.guess(nearer, [pair.asked.plan.blocks], trials, noise, known)
-            standing = [still and found.mu > sqrt(2 * rho) for still, rho in zip(standing, rhos, strict=True)]
+            standing = [still and found.mu > math.sqrt(2 * rho)
+                        for still, rho in zip(standing, rhos, strict=True)]
     return standing
 
 
@@ -88,3 +90,28 @@ def test_the_variance_is_the_stated_one(shared: Worlds) -> None:
         measured = float(np.mean(drawn[:, block.offset:block.offset + block.cells].astype(float) ** 2))
         assert abs(measured / variance - 1) < 0.02
         assert abs(measured / (0.95 * variance) - 1) > 0.02
+
+
+def echoes(drawn: npt.NDArray[np.float64]) -> list[int]:
+    """At which distances draws, releases of coordinates of variance 1, resemble each other: none may.
+
+    Neighbours, every other one, the same place of the next block or the one after, of the next release.
+    """
+    line, release = drawn.ravel(), drawn.shape[1]
+    found = {lag: float(np.mean(line[:-lag] * line[lag:])) for lag in (1, 2, PLACES, 2 * PLACES, release)}
+    return [lag for lag, resemblance in found.items() if abs(resemblance) > 5 / math.sqrt(line.size)]
+
+
+@pytest.mark.parametrize("noise, releases", [(Noise.EXACT, 20), (Noise.OPENDP, 4)])
+def test_every_draw_is_a_new_one(noise: Noise, releases: int, worlds: Worlds) -> None:
+    """What two statistics, places or releases share, their difference lacks; an audit of each misses that."""
+    asked = worlds.ask(SELECT, "rho = 2")
+    drawn = np.array(list(worlds.measure(asked).noises(releases, noise)), float)
+    for block in asked.plan.blocks:
+        assert block.cells == PLACES
+        drawn[:, block.offset:block.offset + block.cells] /= float(block.scale.fraction())
+    assert echoes(drawn) == []
+    lent, kept = drawn.copy(), drawn.copy()
+    lent[:, PLACES:2 * PLACES] = lent[:, :PLACES]  # one block's noise serves another
+    kept[1::2] = kept[::2]  # and one release's the next
+    assert echoes(lent) == [PLACES] and echoes(kept) == [drawn.shape[1]]

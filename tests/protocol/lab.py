@@ -43,7 +43,7 @@ from tests.fixtures.keys import small_dealt
 
 NOW = 1_800_000_000_000  # Unix milliseconds
 DEPARTMENTS = ("health", "north", "tax")
-BUDGET = 2 * 10**12      # pico-rho
+BUDGET = 2 * 10**12      # 2 of what the population counts in
 
 
 def catalog(departments: Sequence[str] = DEPARTMENTS) -> catalog_pb2.Catalog:
@@ -142,7 +142,7 @@ class Lab:
         """A node session over the state folder *state* (default: its own)."""
         folder = self.folder / (state or name)
         database = open_database(folder / "ledger.db", LEDGER_SCHEMA, ROUNDS_SCHEMA, LISTS_SCHEMA)
-        ledger = Ledger(database, name)
+        ledger = Ledger(database, name, self.federation.catalog.pure)
         ledger.set_budget("residents", BUDGET)
         followers = FollowerStore(open_database(folder / "log.db", FOLLOWER_SCHEMA))
         follower = followers.load(self.charter)
@@ -153,7 +153,8 @@ class Lab:
 
     def grant(self, department: str, analyst: str) -> query_pb2.SignedGrant:
         """The permission that *department* signed for *analyst*."""
-        body = query_pb2.Grant(federation="lab", department=department, analyst=analyst,
+        body = query_pb2.Grant(federation="lab", founding=self.federation.founding, department=department,
+                               analyst=analyst,
                                purposes=["statistics"], tables=["people"], not_before_ms=NOW - 10**9,
                                not_after_ms=NOW + 10**9)
         return query_pb2.SignedGrant(body=body, signature=sign(self.keys[department], "grant", body))

@@ -74,8 +74,9 @@ class SiteLab(Lab):
     def grant(self, department: str, analyst: str) -> query_pb2.SignedGrant:
         now = time.time_ns() // 10**6
         body = query_pb2.Grant(
-            federation="lab", department=department, analyst=analyst, purposes=["statistics"],
-            tables=["people", "visits"], not_before_ms=now - DAY_MS, not_after_ms=now + DAY_MS)
+            federation="lab", founding=self.federation.founding, department=department, analyst=analyst,
+            purposes=["statistics"], tables=["people", "visits"],
+            not_before_ms=now - DAY_MS, not_after_ms=now + DAY_MS)
         return query_pb2.SignedGrant(body=body, signature=sign(self.keys[department], "grant", body))
 
 
@@ -196,7 +197,7 @@ class Site:
                          line: Line) -> None:
         node: Any = NodeService.__new__(NodeService)
         node._session, node._measuring = self.lab.nodes[US].session, measured
-        node._tables, node._log = frozenset(self.files), self._log
+        node._tables, node._log, node._sent = frozenset(self.files), self._log, SimpleNamespace(head=bytes)
         desk = Desk(line.decline, list, "nowhere:1", self._log)
         desk.start(b"round", lambda: node._take_part(announcement, line))
         await asyncio.gather(*desk._tasks.values())

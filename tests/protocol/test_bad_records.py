@@ -6,11 +6,13 @@ and moment. The whole path is walked: file, vintage, engine, noise, commitment, 
 """
 
 import json
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from cotally.v1 import query_pb2
@@ -73,6 +75,17 @@ CASES = {
         b"a,30,100,0,,2024-01-01\nb,30,,,,\nc,30,100,0,,2024-01-01\n",
         ("1 lines have quotes that do not match", "1 lines have fewer cells than the header",
          "1 lines have more cells than the header")),
+    "a record of two lines, longer than one may be": Case(
+        (",".join(['"' + 2 * ("\N{GRINNING FACE}" * 60_000 + "\n") + '"'] * 6) + "\n").encode(), None,
+        ("lines have quotes that do not match", "lines have fewer cells than the header")),
+    "twenty thousand records of one person": Case(
+        b"x,40,300,0,,2024-01-01\n" * 20_000, b"x,40,300,0,,2024-01-01\n",
+        ("19999 records repeat a pid: a person with several counts once, by their average",)),
+    "dates and persons from before all time": Case(
+        b"a,30,100,0,,1969-12-31\nb,30,100,0,,0001-01-01\nc,30,100,0,,9999-12-31\n" + b"d" * 60_000
+        + b",30,100,1,,99999999999-01-01\n",
+        b"a,30,100,0,,\nb,30,100,0,,\nc,30,100,0,,\nd,30,100,1,,\n",
+        ("3 cells of column seen lie outside its bounds", "1 cells of column seen are not dates")),
     "more people than the catalog allows": Case(
         b"".join(b"m%d,100,1000,0,,2024-01-01\n" % i for i in range(30)), None,
         ("there are 38 privacy units, more than max_people = 20",)),
@@ -119,6 +132,29 @@ def test_a_bad_record_shows_to_the_operator_alone(
     for sentence in case.told:
         assert any(sentence in note for note in bad.told), bad.told
     assert not clean.told
+
+
+def columns(records: bytes, broken: bytes = b"") -> bytes:
+    """A Parquet file of CSV *records*, whose text MARKMARK is *broken* in the file."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "a.csv", Path(folder) / "a.parquet"
+        source.write_bytes(records)
+        duckdb.connect().execute(f"COPY (SELECT * FROM read_csv('{source}', all_varchar = true)) "
+                                 f"TO '{target}' (FORMAT parquet, COMPRESSION uncompressed)")
+        return target.read_bytes().replace(b"MARKMARK", broken.ljust(8, b"?"))
+
+
+@pytest.mark.parametrize("broken, same", [
+    ("a,30,100,0,MARKMARK,2024-01-01", "a,30,100,0,,2024-01-01"), ("MARKMARK,30,100,0,,2024-01-01", "")])
+def test_a_parquet_file_that_lies_of_its_text_is_read_to_its_end(
+    lab: Lab, tmp_path: Path, broken: str, same: str
+) -> None:
+    good = (HEADER + GOOD).encode()
+    lying = columns(good + broken.encode(), b"\xff\xfe\xed\xa0\x80")
+    lies = Site(lab, tmp_path / "lies", lying).ask(QUESTION)
+    honest = Site(lab, tmp_path / "honest", columns(good + same.encode())).ask(QUESTION)
+    assert lies.refused is None and (lies.text, lies.d) == (honest.text, honest.d)
+    assert len(lies.told) == len(honest.told) + 1
 
 
 def test_an_empty_holding_looks_like_any_other(lab: Lab, clean: Answered, tmp_path: Path) -> None:

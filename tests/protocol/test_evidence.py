@@ -105,7 +105,18 @@ def test_a_ledger_link_that_the_log_leaves_out_stops_the_round(lab: Lab) -> None
         return leaf
 
     played = unlogged(lab, without_tax)
-    refused_as(Refusal.NOT_WITNESSED, lambda: lab.decrypt("holder-1", played.evidence), "tax")
+    refused_as(Refusal.NOT_WITNESSED, lambda: lab.decrypt("holder-1", played.evidence), "ledger links")
+
+
+@pytest.mark.parametrize("named", [bytes(32), b""])
+def test_a_grant_that_the_logged_roster_misnames_stops_the_round(lab: Lab, named: bytes) -> None:
+    def misnamed(frozen: round_pb2.SignedFrozenRoster) -> log_pb2.RosterLeaf:
+        leaf = reveals.roster_leaf(frozen)
+        leaf.ledgers[0].grant = named
+        return leaf
+
+    played = unlogged(lab, misnamed)
+    refused_as(Refusal.NOT_WITNESSED, lambda: lab.decrypt("holder-1", played.evidence), "and grants")
 
 
 # Ledgers
@@ -146,3 +157,19 @@ def test_a_reservation_of_another_round_does_not_pay(lab: Lab) -> None:
     round_ = Round(lab.federation, announcement)
     refused_as(Refusal.PLAN_MISMATCH,
                lambda: round_.commit(commit(clear, b"s" * 32, lab.keys["tax"])), "does not reserve")
+
+
+@pytest.mark.parametrize(("sent", "taken"), [
+    (b"", True), (b"h" * 32, True), (b"h", False), (b"h" * 33, False)])
+def test_a_commitment_names_one_entry_of_what_its_department_sent(lab: Lab, sent: bytes, taken: bool) -> None:
+    announcement, session = lab.announce(), lab.nodes["tax"].session
+    clear = session.reserve(session.decide(announcement, lab.now), sent)
+    round_ = Round(lab.federation, announcement)
+    commitment = commit(clear, b"s" * 32, lab.keys["tax"])
+    if taken:
+        round_.commit(commitment)
+        [logged] = reveals.roster_leaf(round_pb2.SignedFrozenRoster(body=round_pb2.FrozenRoster(
+            commitments=[commitment]))).ledgers
+        assert logged.sent == sent
+    else:
+        refused_as(Refusal.MALFORMED, lambda: round_.commit(commitment), "tax names no entry")

@@ -36,7 +36,8 @@ class JoinedLab(Lab):
     def grant(self, department: str, analyst: str) -> query_pb2.SignedGrant:
         tables = ["people"] if department in self.reluctant else ["people", "visits"]
         body = query_pb2.Grant(
-            federation="lab", department=department, analyst=analyst, purposes=["statistics"], tables=tables,
+            federation="lab", founding=self.federation.founding, department=department, analyst=analyst,
+            purposes=["statistics"], tables=tables,
             not_before_ms=NOW - 10**9, not_after_ms=NOW + 10**9)
         return query_pb2.SignedGrant(body=body, signature=sign(self.keys[department], "grant", body))
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from cotally.server.audit.policies import next_policy
+from cotally.server.model.account import Account
 from cotally.server.node.main import set_budgets
 from cotally.server.ops.policy import approve, read_budgets
 from cotally.server.ops.recover import logged_entries, recover
@@ -40,7 +41,7 @@ def test_a_restored_ledger_takes_part_again_only_after_it_burned_the_doubt(lab: 
     lab.nodes["tax"] = node = backed_up(lab)
     announcement = lab.announce()
     refused_as(Refusal.STEPPED_BACK, lambda: lab.commit("tax", announcement), "backup")
-    burned = recover(node.ledger, logged_entries(entries(lab), lab.follower(), "tax"), None)
+    burned = recover(node.ledger, logged_entries(entries(lab), lab.follower(), "tax"), {})
     status = node.ledger.status()[0]
     assert status.spent_pico_loss == status.budget_pico_loss == BUDGET
     assert sum(burned.values()) > true
@@ -51,7 +52,7 @@ def test_who_knows_what_was_in_flight_burns_that(lab: Lab) -> None:
     lab.nodes["tax"] = node = backed_up(lab)
     logged = logged_entries(entries(lab), lab.follower(), "tax")
     assert len(logged) == 3
-    recover(node.ledger, logged, BUDGET // 8)
+    recover(node.ledger, logged, {Account.RHO: BUDGET // 8})
     assert node.ledger.status()[0].spent_pico_loss == BUDGET // 8 * 3
     played = lab.play()  # its links, with the burn, continue the logged chain
     for name in ("holder-1", "holder-2"):
@@ -62,7 +63,7 @@ def test_a_healthy_ledger_loses_nothing(lab: Lab) -> None:
     lab.play()
     node = lab.nodes["tax"]
     before, length = node.ledger.status(), node.ledger.length
-    assert recover(node.ledger, logged_entries(entries(lab), lab.follower(), "tax"), None) == {}
+    assert recover(node.ledger, logged_entries(entries(lab), lab.follower(), "tax"), {}) == {}
     assert (node.ledger.status(), node.ledger.length) == (before, length)
 
 
@@ -70,7 +71,7 @@ def test_a_copy_that_went_on_by_itself_is_beyond_help(lab: Lab) -> None:
     node = backed_up(lab)
     node.ledger.reserve(b"x" * 32, "residents", 1)
     refused_as(Refusal.EQUIVOCATION,
-               lambda: recover(node.ledger, logged_entries(entries(lab), lab.follower(), "tax"), None))
+               lambda: recover(node.ledger, logged_entries(entries(lab), lab.follower(), "tax"), {}))
 
 
 def test_a_start_writes_no_budget_into_a_ledger_that_is_behind(lab: Lab) -> None:
@@ -91,7 +92,7 @@ def test_a_round_whose_measurement_was_lost_is_not_measured_again(lab: Lab) -> N
 # Renewed budgets
 
 def renew(lab: Lab, pico_loss: int) -> None:
-    policy = next_policy("lab", lab.follower().policy, [], [
+    policy = next_policy(lab.federation.first, lab.follower().policy, [], [
         roster_pb2.DepartmentBudget(department="tax", population="residents", pico_loss=pico_loss)])
     leaf = log_pb2.LogEntry(policy=log_pb2.PolicyLeaf(
         policy=policy, approvals=[approve(policy, name, lab.keys[name]) for name in lab.nodes]))
@@ -157,3 +158,15 @@ def test_a_ledger_that_raises_its_own_budget_is_forked_for_everybody(lab: Lab, r
     follower = lab.holders["holder-1"].session.follower
     refused_as(Refusal.NOT_ALLOWED, lambda: follower.check_links(
         "tax", commitment.body.links, commitment.body.round, "residents", 500_000_000_000), "a policy")
+
+
+def test_a_budget_that_the_disk_refused_is_taken_later_but_by_no_ledger_that_is_behind(lab: Lab) -> None:
+    policy = next_policy(lab.charter.roster, None, [], [
+        roster_pb2.DepartmentBudget(department="tax", population="residents", pico_loss=2 * BUDGET)])
+    lab.log(log_pb2.LogEntry(policy=log_pb2.PolicyLeaf(policy=policy, approvals=[
+        approve(policy, name, lab.keys[name]) for name in sorted(lab.nodes)])))
+    lab.witness()  # it folds the entry, and its disk fails before it follows it
+    restored = backed_up(lab)
+    for node, budget in ((lab.nodes["tax"], 2 * BUDGET), (restored, BUDGET)):
+        node.session.settle()
+        assert node.ledger.status()[0].budget_pico_loss == budget

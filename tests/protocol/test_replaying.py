@@ -1,6 +1,7 @@
 """A stored release answers equal questions only: about the same data and departments, where it is paid."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ from cotally.server.coordinator.session import Round
 from cotally.server.coordinator.witnessing import Witnessing
 from cotally.server.protocol.reveal import roster_leaf
 from cotally.server.rpc.logs import Log
+from cotally.server.wire.signed import sign
 from cotally.v1 import analyst_pb2, log_pb2, query_pb2, roster_pb2, work_pb2
+from cotally.v1.canonical import digest
 from cotally.v1.refusals import Refusal, Refused
 from tests.protocol.lab import Lab, count_by_sex
 from tests.protocol.planting import four, refused_as
@@ -121,6 +124,50 @@ def test_a_refusal_of_one_department_is_enough(shelf: Shelf) -> None:
         return await finding
 
     assert asyncio.run(run()) is None
+    assert shelf.logged_replays() == 0
+
+
+def permitted(shelf: Shelf, meanwhile: Callable[[], object] = bool) -> bytes | None:
+    """What eve gets where every department shows its grant, and *meanwhile* happens before the last does."""
+    asked = shelf.lab.envelope(count_by_sex(), analyst="eve")
+
+    async def run() -> bytes | None:
+        finding = asyncio.create_task(shelf.replays.find(asked))
+        while not shelf.replays._asked:
+            await asyncio.sleep(0.001)
+        for name in shelf.lines:
+            if name == "tax":
+                meanwhile()
+            shelf.replays.permit(shelf.lab.federation.member(name, roster_pb2.ROLE_NODE),
+                                 work_pb2.PermitRequest(query_id=asked.body.query_id,
+                                                        grant=shelf.lab.grant(name, "eve")))
+        return await finding
+    return asyncio.run(run())
+
+
+def test_the_grants_stand_in_the_log_ahead_of_the_replay_that_rests_on_them(shelf: Shelf) -> None:
+    assert permitted(shelf) == shelf.round
+    log = shelf.lab.audit.entries(0, shelf.lab.audit.size)
+    [(at, leaf)] = [(at, entry.replay) for at, entry in enumerate(log) if entry.HasField("replay")]
+    shown = {entry.grant.grant: (entry.grant.department, entry.grant.analyst)
+             for entry in log[:at] if entry.HasField("grant")}
+    assert [shown[grant] for grant in leaf.grants] == [(name, "eve") for name in shelf.lines]
+
+
+@pytest.mark.parametrize("issuer", ["health", "tax", "coordinator"])
+def test_what_is_taken_back_before_the_last_department_answers_stops_the_replay(
+    shelf: Shelf, issuer: str,
+) -> None:
+    """Health has shown its grant by then, and does not know of the operator's list."""
+    body = query_pb2.Revocation(federation="lab", founding=shelf.lab.federation.founding, issuer=issuer,
+                                serial=1, issued_ms=1, next_update_ms=2)
+    if issuer == "coordinator":
+        body.members.append("eve")
+    else:
+        body.grants.append(digest("grant", shelf.lab.grant(issuer, "eve").body))
+    signed = query_pb2.SignedRevocation(body=body, signature=sign(shelf.lab.keys[issuer], "revocation", body))
+    leaf = log_pb2.LogEntry(revocation=log_pb2.RevocationLeaf(revocation=signed))
+    assert permitted(shelf, lambda: shelf.lab.log(leaf)) is None
     assert shelf.logged_replays() == 0
 
 

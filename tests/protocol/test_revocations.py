@@ -21,8 +21,9 @@ HOUR_MS = 3_600_000
 
 def revocation(lab: Lab, issuer: str = "tax", serial: int = 1, **fields: Any) -> query_pb2.SignedRevocation:
     fields = fields or {"analysts": [query_pb2.RevokedAnalyst(analyst="ada")]}
-    body = query_pb2.Revocation(**{"federation": "lab", "issuer": issuer, "serial": serial, "issued_ms": NOW,
-                                   "next_update_ms": NOW + 30 * 24 * HOUR_MS, **fields})
+    body = query_pb2.Revocation(**{
+        "federation": "lab", "founding": lab.federation.roster, "issuer": issuer, "serial": serial,
+        "issued_ms": NOW, "next_update_ms": NOW + 30 * 24 * HOUR_MS, **fields})
     return query_pb2.SignedRevocation(body=body, signature=sign(lab.keys[issuer], "revocation", body))
 
 

@@ -16,8 +16,12 @@ from cotally.client.verify.bundle import verify
 from cotally.client.verify.lineage import check_reached
 from cotally.server.audit import lineage
 from cotally.server.audit.follower import Follower
+from cotally.server.audit.policies import next_policy
+from cotally.server.audit.revocations import check_list
 from cotally.server.coordinator.session import Round
 from cotally.server.keyholder.session import KeyHolderSession
+from cotally.server.ops.policy import approve
+from cotally.server.ops.revocation import Entries, sign_list
 from cotally.server.wire import keys as wire_keys
 from cotally.server.wire import succession
 from cotally.server.wire.federation import Federation
@@ -260,3 +264,28 @@ def test_a_federation_keeps_its_chain(lab: Lab) -> None:
         lineage.check_chain(lineage.links(too_long))
     with pytest.raises(Exception, match="found it anew"):
         succession.succeed(too_long, other_key())
+
+
+def test_a_chain_that_begins_in_its_middle_is_refused(lab: Lab) -> None:
+    """What was signed for a federation names its first roster, so nobody may choose which one that is."""
+    refreshed(lab)
+    charter = approved(lab, succession.succeed(lab.charter, other_key()))
+    del charter.lineage[0]
+    refused_as(Refusal.MALFORMED, lambda: succession.check_successor(lab.federation, charter), "a first one")
+
+
+def test_budgets_and_lists_after_a_succession_name_the_first_roster(lab: Lab) -> None:
+    refreshed(lab)
+    for first, refusal in ((lab.charter.roster, Refusal.EQUIVOCATION), (lab.federation.first, None)):
+        policy = next_policy(first, None, [roster_pb2.FilterBudget(population="residents", pico_loss=7)], [])
+        entry = log_pb2.LogEntry(policy=log_pb2.PolicyLeaf(
+            policy=policy, approvals=[approve(policy, name, lab.keys[name]) for name in DEPARTMENTS]))
+        follower = lab.follower()
+        if refusal is None:
+            follower.fold([entry])
+            assert follower.left("residents") == 7
+        else:
+            refused_as(refusal, partial(follower.fold, [entry]), "does not follow")
+    made = sign_list(lab.federation.first, "tax", lab.keys["tax"], 0, Entries(), lab.now)
+    check_list(lab.federation.first, made)
+    refused_as(Refusal.NOT_ALLOWED, lambda: check_list(lab.charter.roster, made), "another federation")

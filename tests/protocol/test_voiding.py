@@ -159,7 +159,7 @@ def test_an_approved_policy_in_the_inbox_is_logged_once_and_another_is_not(lab: 
     async def play() -> None:
         desk = Desk(lab)
         inbox = lab.folder / "policy.bin"
-        policy = next_policy("lab", None, [], [])
+        policy = next_policy(lab.federation.first, None, [], [])
         approvals = [approve(policy, name, lab.keys[name]) for name in sorted(lab.nodes)]
         leaf = log_pb2.PolicyLeaf(policy=policy, approvals=approvals[:2])
         inbox.write_bytes(leaf.SerializeToString())
@@ -169,7 +169,6 @@ def test_an_approved_policy_in_the_inbox_is_logged_once_and_another_is_not(lab: 
         leaf.approvals.append(approvals[2])
         for _ in range(2):  # the second: a stop came between the log and the inbox
             inbox.write_bytes(leaf.SerializeToString())
-            desk.policies._seen = None
             desk.policies.look()
             assert lab.audit.size == size + 1 and not inbox.exists()
         assert (lab.folder / "kept.bin").read_bytes() == leaf.SerializeToString()

@@ -1,4 +1,4 @@
-"""Filters as people read them: budget, spent, reserved, left, in rho and in epsilon at one delta."""
+"""Filters as people read them: budget, spent, reserved, left, in what their population counts in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cotally.v1 import analyst_pb2
 
-from .privacy import as_number, epsilon_of, rho_text
+from .privacy import Account, as_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,11 +21,11 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One privacy filter; amounts are pico-rho. `kind` is department, population, analyst or purpose.
+    """One privacy filter; amounts are in its account. `kind` is department, population, analyst or purpose.
 
     `name` is the department, population or analyst; of a purpose's filter the analyst, or empty for all of
     them. `spent` is of rounds that ended, `reserved` of those under way. `budget` and `left` are None without
-    a limit.
+    a limit. `delta` is the federation's, or 0 where the population counts in pure epsilon.
     """
 
     kind: str
@@ -38,12 +38,17 @@ class Filter:
     purpose: str = ""
 
     @classmethod
-    def of(cls, status: analyst_pb2.FilterStatus, delta: str) -> "Filter":
-        """The filter in a message."""
+    def of(cls, status: analyst_pb2.FilterStatus, account: Account) -> "Filter":
+        """The filter in a message, of a population that counts in *account*."""
         return cls(_KINDS.get(status.kind, "unknown"), status.name, status.population,
                    None if status.unlimited else status.budget_pico_loss,
-                   status.spent_pico_loss - status.reserved_pico_loss, delta, status.reserved_pico_loss,
-                   status.purpose)
+                   status.spent_pico_loss - status.reserved_pico_loss, account.delta,
+                   status.reserved_pico_loss, status.purpose)
+
+    @property
+    def account(self) -> Account:
+        """What its amounts are counted in."""
+        return Account(self.delta)
 
     @property
     def title(self) -> str:
@@ -67,7 +72,10 @@ class Filter:
         return None if self.budget is None else max(0, self.budget - self.cumulative)
 
     def to_dict(self) -> dict[str, object]:
-        """Plain values: rho as exact decimal text, epsilon as a number; null without a limit."""
+        """Plain values: rho as exact decimal text, epsilon as a number; null without a limit.
+
+        Where the population is pure, delta is 0 and rho is null throughout.
+        """
         told: dict[str, object] = {
             "filter": self.kind, "name": self.name, "population": self.population,
             **({"purpose": self.purpose} if self.kind == "purpose" else {})}
@@ -81,8 +89,8 @@ class Filter:
         """One amount as rho and as epsilon."""
         if pico_loss is None:
             return {f"{what}_rho": None, f"{what}_epsilon": None}
-        return {f"{what}_rho": rho_text(pico_loss),
-                f"{what}_epsilon": as_number(epsilon_of(pico_loss, self.delta))}
+        return {f"{what}_rho": self.account.rho(pico_loss),
+                f"{what}_epsilon": as_number(self.account.epsilon(pico_loss))}
 
 
 def frame(filters: Sequence[Filter]) -> "pd.DataFrame":

@@ -39,6 +39,7 @@ from .budget import Filter, frame
 from .channel import open_channel, refusals, to_refused
 from .frames import Joiner, join
 from .handle import TableHandle
+from .privacy import Account
 from .profile import Profile
 from .question.draft import Question
 from .verify.lineage import check_reached
@@ -161,7 +162,8 @@ class Connection:
         with refusals(self.profile.coordinator):
             answer = self._analysts.Budget(analyst_pb2.BudgetRequest(), timeout=CALL_SECONDS)
         delta = self.charter.roster.policy.delta
-        return [Filter.of(status, delta) for status in answer.filters]
+        return [Filter.of(status, Account.of(status.population, self.catalog, delta))
+                for status in answer.filters]
 
     def quote(self, query: query_pb2.Query, purpose: str) -> analyst_pb2.QuoteResponse:
         """The coordinator's price for *query*; free."""

@@ -9,7 +9,7 @@ from cotally.v1.canonical import digest
 
 from .budget import Filter
 from .expect import bases, condition, expected_errors
-from .privacy import as_number, epsilon_of, rho_text
+from .privacy import Account, as_number
 from .release import EVENT_LEVEL, MECHANISM
 from .scope import effective
 from .verify.claims import check_plan
@@ -27,7 +27,7 @@ class Explanation:
     errors: dict[str, float | None]
     condition: str | None
     filters: tuple[Filter, ...]
-    delta: str
+    account: Account
 
     @classmethod
     def of(cls, quote: analyst_pb2.QuoteResponse, query: query_pb2.Query,
@@ -42,22 +42,24 @@ class Explanation:
         return cls(query, quote.plan, table, tuple(quote.departments), tuple(quote.missing),
                    expected_errors(quote.plan, query, charter.catalog, adding),
                    condition(query, charter.catalog),
-                   tuple(Filter.of(f, policy.delta) for f in quote.filters), policy.delta)
+                   tuple(Filter.of(f, Account.of(f.population, charter.catalog, policy.delta))
+                         for f in quote.filters),
+                   Account.of(table.population, charter.catalog, policy.delta))
 
     @property
-    def rho(self) -> str:
-        """The price in rho, exact decimal text."""
-        return rho_text(self.plan.pico_loss)
+    def rho(self) -> str | None:
+        """The price in rho, exact decimal text; None where the population counts in epsilon."""
+        return self.account.rho(self.plan.pico_loss)
 
     @property
     def privacy(self) -> dict[str, Any]:
         """The price as in the JSON object of a release."""
         laplace = self.plan.mechanism == query_pb2.MECHANISM_LAPLACE
-        epsilon = as_number(self.plan.epsilon if laplace else epsilon_of(self.plan.pico_loss, self.delta))
+        epsilon = as_number(self.plan.epsilon if laplace else self.account.epsilon(self.plan.pico_loss))
         return {
             "unit": self.table.unit_column or EVENT_LEVEL, "population": self.plan.population,
             "mechanism": MECHANISM[self.plan.mechanism], "rho": self.rho, "epsilon": epsilon,
-            "delta": 0.0 if laplace else float(self.delta), "assumed_honest": self.plan.honest,
+            "delta": 0.0 if laplace else float(self.account.delta), "assumed_honest": self.plan.honest,
         }
 
     @property
@@ -98,7 +100,8 @@ class Explanation:
         privacy = self.privacy
         level = "event-level" if privacy["unit"] == EVENT_LEVEL else "person-level"
         at = f" at delta {privacy['delta']:g}" if privacy["delta"] else " (pure)"
-        lines = [f"price        {level} epsilon {privacy['epsilon']:g}{at}, rho {float(self.rho):.4g}; "
+        rho = "" if self.account.pure else f", {self.account.short(self.plan.pico_loss)}"
+        lines = [f"price        {level} epsilon {privacy['epsilon']:g}{at}{rho}; "
                  f"{privacy['mechanism']} noise",
                  f"departments  {', '.join(self.departments) or 'none connected'}"]
         if self.missing:
@@ -125,14 +128,15 @@ class Explanation:
         for name, left in limited:
             after = left - self.plan.pico_loss
             lines.append(f"  {name:<{width}}  " + (
-                f"too little: rho {_short(left)} is left" if after < 0 else
-                f"epsilon {float(epsilon_of(after, self.delta)):.4g}, rho {_short(after)}"))
+                f"too little: {self.account.short(left)} is left" if after < 0 else self._both(after)))
         return lines
+
+    def _both(self, amount: int) -> str:
+        """*amount* as epsilon, and as rho where that is counted."""
+        if self.account.pure:
+            return self.account.short(amount)
+        return f"epsilon {float(self.account.epsilon(amount)):.4g}, {self.account.short(amount)}"
 
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _short(pico_loss: int) -> str:
-    return f"{float(rho_text(pico_loss)):.4g}"

@@ -19,7 +19,7 @@ from . import shapes
 from .decode.rows import Row, decode
 from .equal import query_fingerprint
 from .parameters import noise_parameters
-from .privacy import as_number, epsilon_of, rho_text
+from .privacy import Account, as_number
 from .replayed import as_asked
 from .verify.bundle import Verified, verify
 
@@ -142,17 +142,18 @@ class Release:
         """The price of the release, as in the JSON object.
 
         Gaussian: epsilon at the federation's delta, rounded up. Laplace: pure epsilon, and delta is 0.
+        `rho` is what the ledgers were charged, and None where they count in epsilon.
         """
-        plan, table = self._verified.plan, self._verified.table
+        plan, table, account = self._verified.plan, self._verified.table, Account(self._verified.delta)
         if plan.mechanism == query_pb2.MECHANISM_LAPLACE:
             epsilon, delta = Decimal(plan.epsilon), Decimal(0)
         else:
-            epsilon, delta = epsilon_of(plan.pico_loss, self._verified.delta), Decimal(self._verified.delta)
+            epsilon, delta = account.epsilon(plan.pico_loss), Decimal(account.delta)
         return {
             "unit": table.unit_column or EVENT_LEVEL,
             "population": plan.population,
             "mechanism": MECHANISM[plan.mechanism],
-            "rho": rho_text(plan.pico_loss),
+            "rho": account.rho(plan.pico_loss),
             "epsilon": as_number(epsilon),
             "delta": as_number(delta),
             "assumed_honest": plan.honest,

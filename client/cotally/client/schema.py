@@ -16,7 +16,7 @@ _TYPE: Final = {
     ColumnType.COLUMN_TYPE_DATE: "date",
 }
 _TABLES: Final = (
-    "table", "population", "unit", "departments", "min_departments", "expected_people", "max_people",
+    "table", "population", "unit", "pure", "departments", "min_departments", "expected_people", "max_people",
     "overlap", "rows_per_person", "groups_per_person", "vintage", "columns",
 )
 _COLUMNS: Final = ("column", "type", "lower", "upper", "resolution", "codes", "other", "nullable", "weight")
@@ -45,6 +45,7 @@ def _table(table: Table) -> dict[str, object]:
         "table": table.name,
         "population": table.population,
         "unit": table.unit_column or "row",
+        "pure": table.pure,
         "departments": tuple(table.holders),
         "min_departments": table.min_departments,
         "expected_people": table.expected_people,

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from .budget import Filter
 from .explain import Explanation
-from .privacy import as_number, epsilon_of, rho_text
+from .privacy import Account, as_number, decimal_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +20,7 @@ class Planned:
 
     text: str
     explanation: Explanation
-    spent: int  # pico-rho of its population, it and the fitting ones before it together
+    spent: int  # of its population, it and the fitting ones before it together
     lacking: tuple[Filter, ...]
 
     @property
@@ -34,7 +33,9 @@ class Planned:
         return {
             "question": self.text, "fits": self.fits, "population": self.explanation.plan.population,
             "rho": self.explanation.rho, "epsilon": self.explanation.privacy["epsilon"],
-            "cumulative_rho": rho_text(self.spent), "expected_error": self.explanation.errors,
+            "cumulative_rho": self.explanation.account.rho(self.spent),
+            "cumulative_epsilon": as_number(self.explanation.account.epsilon(self.spent)),
+            "expected_error": self.explanation.errors,
             "lacking": [f.title for f in self.lacking],
         }
 
@@ -47,7 +48,7 @@ class Study:
 
     @classmethod
     def of(cls, quoted: Sequence[tuple[str, Explanation]]) -> "Study":
-        """Return the study of (question, quote) pairs. rho adds up, so the sum is exact."""
+        """Return the study of (question, quote) pairs. Losses of one population add up exactly."""
         spent: dict[str, int] = {}
         planned = []
         for text, explanation in quoted:
@@ -67,22 +68,25 @@ class Study:
 
     @property
     def prices(self) -> dict[str, str]:
-        """Per population, the rho of all questions together, whether they fit or not."""
-        total: dict[str, int] = {}
+        """Per population, what all questions cost together in what it counts in, whether they fit or not."""
+        return {population: decimal_text(price) for population, (_, price) in self._totals().items()}
+
+    def _totals(self) -> dict[str, tuple[Account, int]]:
+        total: dict[str, tuple[Account, int]] = {}
         for each in self.questions:
-            plan = each.explanation.plan
-            total[plan.population] = total.get(plan.population, 0) + plan.pico_loss
-        return {population: rho_text(price) for population, price in total.items()}
+            plan, account = each.explanation.plan, each.explanation.account
+            _, before = total.get(plan.population, (account, 0))
+            total[plan.population] = account, before + plan.pico_loss
+        return total
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of `cotally budget --queries`."""
-        delta = self.questions[0].explanation.delta if self.questions else None
         return {
             "affordable": self.affordable,
             "populations": [
-                {"population": population, "rho": rho, "delta": float(delta or 0),
-                 "epsilon": as_number(epsilon_of(int(Decimal(rho).scaleb(12)), delta or "0"))}
-                for population, rho in self.prices.items()],
+                {"population": population, "rho": account.rho(price), "delta": float(account.delta),
+                 "epsilon": as_number(account.epsilon(price))}
+                for population, (account, price) in self._totals().items()],
             "questions": [each.to_dict() for each in self.questions],
         }
 
@@ -97,13 +101,13 @@ class Study:
         for number, each in enumerate(self.questions, start=1):
             text = each.text if len(each.text) <= _SHOWN else each.text[:_SHOWN] + "…"
             lines.append(
-                f"{'✓' if each.fits else '✗'} {number:>3}  rho {float(each.explanation.rho):.4g}  {text}"
+                f"{'✓' if each.fits else '✗'} {number:>3}  "
+                f"{each.explanation.account.short(each.explanation.plan.pico_loss)}  {text}"
             )
             if not each.fits:
-                names = ", ".join(f"{f.title} (rho {float(rho_text(f.left or 0)):.4g} left)"
-                                  for f in each.lacking)
+                names = ", ".join(f"{f.title} ({f.account.short(f.left or 0)} left)" for f in each.lacking)
                 lines.append(f"       will not fit: {names}")
-        for population, rho in self.prices.items():
-            lines.append(f"together rho {float(rho):.4g} of {population}; "
+        for population, (account, price) in self._totals().items():
+            lines.append(f"together {account.short(price)} of {population}; "
                          + ("all of it fits" if self.affordable else "not all of it fits"))
         return "\n".join(lines)

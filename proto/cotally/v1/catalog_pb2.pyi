@@ -132,6 +132,7 @@ class Table(google.protobuf.message.Message):
     COLUMNS_FIELD_NUMBER: builtins.int
     HOLDERS_FIELD_NUMBER: builtins.int
     QUALITY_FIELD_NUMBER: builtins.int
+    PURE_FIELD_NUMBER: builtins.int
     name: builtins.str
     population: builtins.str
     unit_column: builtins.str
@@ -149,6 +150,8 @@ class Table(google.protobuf.message.Message):
     min_departments: builtins.int
     vintage: builtins.str
     """label of the immutable snapshot that queries read"""
+    pure: builtins.bool
+    """its population counts in epsilon, delta 0: Laplace noise only; all its tables say so"""
     @property
     def columns(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___Column]: ...
     @property
@@ -173,9 +176,10 @@ class Table(google.protobuf.message.Message):
         columns: collections.abc.Iterable[Global___Column] | None = ...,
         holders: collections.abc.Iterable[builtins.str] | None = ...,
         quality: Global___Quality | None = ...,
+        pure: builtins.bool = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["quality", b"quality"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["columns", b"columns", "expected_people", b"expected_people", "groups_per_person", b"groups_per_person", "holders", b"holders", "max_people", b"max_people", "min_departments", b"min_departments", "name", b"name", "overlap", b"overlap", "population", b"population", "quality", b"quality", "rows_per_person", b"rows_per_person", "unit_column", b"unit_column", "vintage", b"vintage"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["columns", b"columns", "expected_people", b"expected_people", "groups_per_person", b"groups_per_person", "holders", b"holders", "max_people", b"max_people", "min_departments", b"min_departments", "name", b"name", "overlap", b"overlap", "population", b"population", "pure", b"pure", "quality", b"quality", "rows_per_person", b"rows_per_person", "unit_column", b"unit_column", "vintage", b"vintage"]) -> None: ...
 
 Global___Table: typing_extensions.TypeAlias = Table
 

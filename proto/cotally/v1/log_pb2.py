@@ -27,7 +27,7 @@ from cotally.v1 import roster_pb2 as cotally_dot_v1_dot_roster__pb2
 from cotally.v1 import round_pb2 as cotally_dot_v1_dot_round__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x63otally/v1/log.proto\x12\ncotally.v1\x1a\x16\x63otally/v1/query.proto\x1a\x17\x63otally/v1/roster.proto\x1a\x16\x63otally/v1/round.proto\"\x81\x01\n\x0bGenesisLeaf\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x0e\n\x06roster\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63\x61talog\x18\x03 \x01(\x0c\x12\x12\n\npublic_key\x18\x04 \x01(\x0c\x12)\n\x07\x62udgets\x18\x05 \x03(\x0b\x32\x18.cotally.v1.FilterBudget\"!\n\x10\x41nnouncementLeaf\x12\r\n\x05round\x18\x01 \x01(\x0c\"A\n\tNodeLinks\x12\x0c\n\x04node\x18\x01 \x01(\t\x12&\n\x05links\x18\x02 \x03(\x0b\x32\x17.cotally.v1.LedgerEntry\"S\n\nRosterLeaf\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\x0e\n\x06\x66rozen\x18\x02 \x01(\x0c\x12&\n\x07ledgers\x18\x03 \x03(\x0b\x32\x15.cotally.v1.NodeLinks\"\x97\x01\n\x0eTranscriptLeaf\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\x12\n\npopulation\x18\x02 \x01(\t\x12\x11\n\tpico_loss\x18\x03 \x01(\x04\x12\x0f\n\x07\x61nalyst\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x12\n\ntranscript\x18\x06 \x01(\x0c\x12\x19\n\x11granted_pico_loss\x18\x07 \x01(\x04\"-\n\x0bReleaseLeaf\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\x0f\n\x07release\x18\x02 \x01(\x0c\">\n\x08\x44\x65\x61\x64Leaf\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65partments\x18\x03 \x03(\t\"<\n\x0eSuccessionLeaf\x12*\n\nsuccession\x18\x01 \x01(\x0b\x32\x16.cotally.v1.Succession\"H\n\x08VoidLeaf\x12\r\n\x05round\x18\x01 \x01(\x0c\x12-\n\nstatements\x18\x02 \x03(\x0b\x32\x19.cotally.v1.VoidStatement\"\xa1\x01\n\nReplayLeaf\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\x12\n\npopulation\x18\x02 \x01(\t\x12\x11\n\tpico_loss\x18\x03 \x01(\x04\x12\x0f\n\x07\x61nalyst\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x19\n\x11granted_pico_loss\x18\x06 \x01(\x04\x12\x10\n\x08\x65nvelope\x18\x07 \x01(\x0c\x12\x0e\n\x06grants\x18\x08 \x03(\x0c\"_\n\nPolicyLeaf\x12(\n\x06policy\x18\x01 \x01(\x0b\x32\x18.cotally.v1.BudgetPolicy\x12\'\n\tapprovals\x18\x02 \x03(\x0b\x32\x14.cotally.v1.Approval\"g\n\tGrantLeaf\x12\r\n\x05grant\x18\x01 \x01(\x0c\x12\x12\n\ndepartment\x18\x02 \x01(\t\x12\x0f\n\x07\x61nalyst\x18\x03 \x01(\t\x12\x10\n\x08purposes\x18\x04 \x03(\t\x12\x14\n\x0cnot_after_ms\x18\x05 \x01(\x03\"B\n\x0eRevocationLeaf\x12\x30\n\nrevocation\x18\x01 \x01(\x0b\x32\x1c.cotally.v1.SignedRevocation\"\xa8\x04\n\x08LogEntry\x12*\n\x07genesis\x18\x01 \x01(\x0b\x32\x17.cotally.v1.GenesisLeafH\x00\x12\x34\n\x0c\x61nnouncement\x18\x02 \x01(\x0b\x32\x1c.cotally.v1.AnnouncementLeafH\x00\x12(\n\x06roster\x18\x03 \x01(\x0b\x32\x16.cotally.v1.RosterLeafH\x00\x12\x30\n\ntranscript\x18\x04 \x01(\x0b\x32\x1a.cotally.v1.TranscriptLeafH\x00\x12*\n\x07release\x18\x05 \x01(\x0b\x32\x17.cotally.v1.ReleaseLeafH\x00\x12$\n\x04\x64\x65\x61\x64\x18\x06 \x01(\x0b\x32\x14.cotally.v1.DeadLeafH\x00\x12\x30\n\nsuccession\x18\x07 \x01(\x0b\x32\x1a.cotally.v1.SuccessionLeafH\x00\x12$\n\x04void\x18\x08 \x01(\x0b\x32\x14.cotally.v1.VoidLeafH\x00\x12(\n\x06replay\x18\t \x01(\x0b\x32\x16.cotally.v1.ReplayLeafH\x00\x12(\n\x06policy\x18\n \x01(\x0b\x32\x16.cotally.v1.PolicyLeafH\x00\x12&\n\x05grant\x18\x0b \x01(\x0b\x32\x15.cotally.v1.GrantLeafH\x00\x12\x30\n\nrevocation\x18\x0c \x01(\x0b\x32\x1a.cotally.v1.RevocationLeafH\x00\x42\x06\n\x04leaf\"-\n\nCheckpoint\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"1\n\x0b\x43osignature\x12\x0f\n\x07witness\x18\x01 \x01(\t\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"p\n\x13WitnessedCheckpoint\x12*\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x16.cotally.v1.Checkpoint\x12-\n\x0c\x63osignatures\x18\x02 \x03(\x0b\x32\x17.cotally.v1.Cosignature\";\n\x0eInclusionProof\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0c\n\x04path\x18\x03 \x03(\x0c\"\xd9\x03\n\x06\x42undle\x12$\n\x07\x63harter\x18\x01 \x01(\x0b\x32\x13.cotally.v1.Charter\x12\x34\n\x0c\x61nnouncement\x18\x02 \x01(\x0b\x32\x1e.cotally.v1.SignedAnnouncement\x12.\n\x06\x66rozen\x18\x03 \x01(\x0b\x32\x1e.cotally.v1.SignedFrozenRoster\x12*\n\ntranscript\x18\x04 \x01(\x0b\x32\x16.cotally.v1.Transcript\x12\x10\n\x08products\x18\x05 \x01(\x0c\x12%\n\x08partials\x18\x06 \x03(\x0b\x32\x13.cotally.v1.Partial\x12$\n\x07release\x18\x07 \x01(\x0b\x32\x13.cotally.v1.Release\x12(\n\x04leaf\x18\x08 \x01(\x0b\x32\x1a.cotally.v1.TranscriptLeaf\x12-\n\tinclusion\x18\t \x01(\x0b\x32\x1a.cotally.v1.InclusionProof\x12\x33\n\ncheckpoint\x18\n \x01(\x0b\x32\x1f.cotally.v1.WitnessedCheckpoint\x12*\n\nsuccessors\x18\x0b \x03(\x0b\x32\x16.cotally.v1.Successionb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x63otally/v1/log.proto\x12\ncotally.v1\x1a\x16\x63otally/v1/query.proto\x1a\x17\x63otally/v1/roster.proto\x1a\x16\x63otally/v1/round.proto\"\x81\x01\n\x0bGenesisLeaf\x12\x12\n\nfederation\x18\x01 \x01(\t\x12\x0e\n\x06roster\x18\x02 \x01(\x0c\x12\x0f\n\x07\x63\x61talog\x18\x03 \x01(\x0c\x12\x12\n\npublic_key\x18\x04 \x01(\x0c\x12)\n\x07\x62udgets\x18\x05 \x03(\x0b\x32\x18.cotally.v1.FilterBudget\"!\n\x10\x41nnouncementLeaf\x12\r\n\x05round\x18\x01 \x01(\x0c\"^\n\tNodeLinks\x12\x0c\n\x04node\x18\x01 \x01(\t\x12&\n\x05links\x18\x02 \x03(\x0b\x32\x17.cotally.v1.LedgerEntry\x12\r\n\x05grant\x18\x03 \x01(\x0c\x12\x0c\n\x04sent\x18\x04 \x01(\x0c\"S\n\nRosterLeaf\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\x0e\n\x06\x66rozen\x18\x02 \x01(\x0c\x12&\n\x07ledgers\x18\x03 \x03(\x0b\x32\x15.cotally.v1.NodeLinks\"\xad\x01\n\x0eTranscriptLeaf\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\x12\n\npopulation\x18\x02 \x01(\t\x12\x11\n\tpico_loss\x18\x03 \x01(\x04\x12\x0f\n\x07\x61nalyst\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x12\n\ntranscript\x18\x06 \x01(\x0c\x12\x19\n\x11granted_pico_loss\x18\x07 \x01(\x04\x12\x14\n\x0c\x61nnounced_ms\x18\x08 \x01(\x03\"-\n\x0bReleaseLeaf\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\x0f\n\x07release\x18\x02 \x01(\x0c\">\n\x08\x44\x65\x61\x64Leaf\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65partments\x18\x03 \x03(\t\"<\n\x0eSuccessionLeaf\x12*\n\nsuccession\x18\x01 \x01(\x0b\x32\x16.cotally.v1.Succession\"H\n\x08VoidLeaf\x12\r\n\x05round\x18\x01 \x01(\x0c\x12-\n\nstatements\x18\x02 \x03(\x0b\x32\x19.cotally.v1.VoidStatement\"\xa1\x01\n\nReplayLeaf\x12\r\n\x05round\x18\x01 \x01(\x0c\x12\x12\n\npopulation\x18\x02 \x01(\t\x12\x11\n\tpico_loss\x18\x03 \x01(\x04\x12\x0f\n\x07\x61nalyst\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\x12\x19\n\x11granted_pico_loss\x18\x06 \x01(\x04\x12\x10\n\x08\x65nvelope\x18\x07 \x01(\x0c\x12\x0e\n\x06grants\x18\x08 \x03(\x0c\"_\n\nPolicyLeaf\x12(\n\x06policy\x18\x01 \x01(\x0b\x32\x18.cotally.v1.BudgetPolicy\x12\'\n\tapprovals\x18\x02 \x03(\x0b\x32\x14.cotally.v1.Approval\"g\n\tGrantLeaf\x12\r\n\x05grant\x18\x01 \x01(\x0c\x12\x12\n\ndepartment\x18\x02 \x01(\t\x12\x0f\n\x07\x61nalyst\x18\x03 \x01(\t\x12\x10\n\x08purposes\x18\x04 \x03(\t\x12\x14\n\x0cnot_after_ms\x18\x05 \x01(\x03\"B\n\x0eRevocationLeaf\x12\x30\n\nrevocation\x18\x01 \x01(\x0b\x32\x1c.cotally.v1.SignedRevocation\"\xa8\x04\n\x08LogEntry\x12*\n\x07genesis\x18\x01 \x01(\x0b\x32\x17.cotally.v1.GenesisLeafH\x00\x12\x34\n\x0c\x61nnouncement\x18\x02 \x01(\x0b\x32\x1c.cotally.v1.AnnouncementLeafH\x00\x12(\n\x06roster\x18\x03 \x01(\x0b\x32\x16.cotally.v1.RosterLeafH\x00\x12\x30\n\ntranscript\x18\x04 \x01(\x0b\x32\x1a.cotally.v1.TranscriptLeafH\x00\x12*\n\x07release\x18\x05 \x01(\x0b\x32\x17.cotally.v1.ReleaseLeafH\x00\x12$\n\x04\x64\x65\x61\x64\x18\x06 \x01(\x0b\x32\x14.cotally.v1.DeadLeafH\x00\x12\x30\n\nsuccession\x18\x07 \x01(\x0b\x32\x1a.cotally.v1.SuccessionLeafH\x00\x12$\n\x04void\x18\x08 \x01(\x0b\x32\x14.cotally.v1.VoidLeafH\x00\x12(\n\x06replay\x18\t \x01(\x0b\x32\x16.cotally.v1.ReplayLeafH\x00\x12(\n\x06policy\x18\n \x01(\x0b\x32\x16.cotally.v1.PolicyLeafH\x00\x12&\n\x05grant\x18\x0b \x01(\x0b\x32\x15.cotally.v1.GrantLeafH\x00\x12\x30\n\nrevocation\x18\x0c \x01(\x0b\x32\x1a.cotally.v1.RevocationLeafH\x00\x42\x06\n\x04leaf\"-\n\nCheckpoint\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"1\n\x0b\x43osignature\x12\x0f\n\x07witness\x18\x01 \x01(\t\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"p\n\x13WitnessedCheckpoint\x12*\n\ncheckpoint\x18\x01 \x01(\x0b\x32\x16.cotally.v1.Checkpoint\x12-\n\x0c\x63osignatures\x18\x02 \x03(\x0b\x32\x17.cotally.v1.Cosignature\";\n\x0eInclusionProof\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0c\n\x04path\x18\x03 \x03(\x0c\"\xd9\x03\n\x06\x42undle\x12$\n\x07\x63harter\x18\x01 \x01(\x0b\x32\x13.cotally.v1.Charter\x12\x34\n\x0c\x61nnouncement\x18\x02 \x01(\x0b\x32\x1e.cotally.v1.SignedAnnouncement\x12.\n\x06\x66rozen\x18\x03 \x01(\x0b\x32\x1e.cotally.v1.SignedFrozenRoster\x12*\n\ntranscript\x18\x04 \x01(\x0b\x32\x16.cotally.v1.Transcript\x12\x10\n\x08products\x18\x05 \x01(\x0c\x12%\n\x08partials\x18\x06 \x03(\x0b\x32\x13.cotally.v1.Partial\x12$\n\x07release\x18\x07 \x01(\x0b\x32\x13.cotally.v1.Release\x12(\n\x04leaf\x18\x08 \x01(\x0b\x32\x1a.cotally.v1.TranscriptLeaf\x12-\n\tinclusion\x18\t \x01(\x0b\x32\x1a.cotally.v1.InclusionProof\x12\x33\n\ncheckpoint\x18\n \x01(\x0b\x32\x1f.cotally.v1.WitnessedCheckpoint\x12*\n\nsuccessors\x18\x0b \x03(\x0b\x32\x16.cotally.v1.Successionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,37 +39,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANNOUNCEMENTLEAF']._serialized_start=241
   _globals['_ANNOUNCEMENTLEAF']._serialized_end=274
   _globals['_NODELINKS']._serialized_start=276
-  _globals['_NODELINKS']._serialized_end=341
-  _globals['_ROSTERLEAF']._serialized_start=343
-  _globals['_ROSTERLEAF']._serialized_end=426
-  _globals['_TRANSCRIPTLEAF']._serialized_start=429
-  _globals['_TRANSCRIPTLEAF']._serialized_end=580
-  _globals['_RELEASELEAF']._serialized_start=582
-  _globals['_RELEASELEAF']._serialized_end=627
-  _globals['_DEADLEAF']._serialized_start=629
-  _globals['_DEADLEAF']._serialized_end=691
-  _globals['_SUCCESSIONLEAF']._serialized_start=693
-  _globals['_SUCCESSIONLEAF']._serialized_end=753
-  _globals['_VOIDLEAF']._serialized_start=755
-  _globals['_VOIDLEAF']._serialized_end=827
-  _globals['_REPLAYLEAF']._serialized_start=830
-  _globals['_REPLAYLEAF']._serialized_end=991
-  _globals['_POLICYLEAF']._serialized_start=993
-  _globals['_POLICYLEAF']._serialized_end=1088
-  _globals['_GRANTLEAF']._serialized_start=1090
-  _globals['_GRANTLEAF']._serialized_end=1193
-  _globals['_REVOCATIONLEAF']._serialized_start=1195
-  _globals['_REVOCATIONLEAF']._serialized_end=1261
-  _globals['_LOGENTRY']._serialized_start=1264
-  _globals['_LOGENTRY']._serialized_end=1816
-  _globals['_CHECKPOINT']._serialized_start=1818
-  _globals['_CHECKPOINT']._serialized_end=1863
-  _globals['_COSIGNATURE']._serialized_start=1865
-  _globals['_COSIGNATURE']._serialized_end=1914
-  _globals['_WITNESSEDCHECKPOINT']._serialized_start=1916
-  _globals['_WITNESSEDCHECKPOINT']._serialized_end=2028
-  _globals['_INCLUSIONPROOF']._serialized_start=2030
-  _globals['_INCLUSIONPROOF']._serialized_end=2089
-  _globals['_BUNDLE']._serialized_start=2092
-  _globals['_BUNDLE']._serialized_end=2565
+  _globals['_NODELINKS']._serialized_end=370
+  _globals['_ROSTERLEAF']._serialized_start=372
+  _globals['_ROSTERLEAF']._serialized_end=455
+  _globals['_TRANSCRIPTLEAF']._serialized_start=458
+  _globals['_TRANSCRIPTLEAF']._serialized_end=631
+  _globals['_RELEASELEAF']._serialized_start=633
+  _globals['_RELEASELEAF']._serialized_end=678
+  _globals['_DEADLEAF']._serialized_start=680
+  _globals['_DEADLEAF']._serialized_end=742
+  _globals['_SUCCESSIONLEAF']._serialized_start=744
+  _globals['_SUCCESSIONLEAF']._serialized_end=804
+  _globals['_VOIDLEAF']._serialized_start=806
+  _globals['_VOIDLEAF']._serialized_end=878
+  _globals['_REPLAYLEAF']._serialized_start=881
+  _globals['_REPLAYLEAF']._serialized_end=1042
+  _globals['_POLICYLEAF']._serialized_start=1044
+  _globals['_POLICYLEAF']._serialized_end=1139
+  _globals['_GRANTLEAF']._serialized_start=1141
+  _globals['_GRANTLEAF']._serialized_end=1244
+  _globals['_REVOCATIONLEAF']._serialized_start=1246
+  _globals['_REVOCATIONLEAF']._serialized_end=1312
+  _globals['_LOGENTRY']._serialized_start=1315
+  _globals['_LOGENTRY']._serialized_end=1867
+  _globals['_CHECKPOINT']._serialized_start=1869
+  _globals['_CHECKPOINT']._serialized_end=1914
+  _globals['_COSIGNATURE']._serialized_start=1916
+  _globals['_COSIGNATURE']._serialized_end=1965
+  _globals['_WITNESSEDCHECKPOINT']._serialized_start=1967
+  _globals['_WITNESSEDCHECKPOINT']._serialized_end=2079
+  _globals['_INCLUSIONPROOF']._serialized_start=2081
+  _globals['_INCLUSIONPROOF']._serialized_end=2140
+  _globals['_BUNDLE']._serialized_start=2143
+  _globals['_BUNDLE']._serialized_end=2616
 # @@protoc_insertion_point(module_scope)

@@ -73,7 +73,13 @@ class NodeLinks(google.protobuf.message.Message):
 
     NODE_FIELD_NUMBER: builtins.int
     LINKS_FIELD_NUMBER: builtins.int
+    GRANT_FIELD_NUMBER: builtins.int
+    SENT_FIELD_NUMBER: builtins.int
     node: builtins.str
+    grant: builtins.bytes
+    """digest("grant", Grant) of the grant under which it committed"""
+    sent: builtins.bytes
+    """as committed"""
     @property
     def links(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[cotally.v1.round_pb2.LedgerEntry]: ...
     def __init__(
@@ -81,8 +87,10 @@ class NodeLinks(google.protobuf.message.Message):
         *,
         node: builtins.str = ...,
         links: collections.abc.Iterable[cotally.v1.round_pb2.LedgerEntry] | None = ...,
+        grant: builtins.bytes = ...,
+        sent: builtins.bytes = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["links", b"links", "node", b"node"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["grant", b"grant", "links", b"links", "node", b"node", "sent", b"sent"]) -> None: ...
 
 Global___NodeLinks: typing_extensions.TypeAlias = NodeLinks
 
@@ -123,6 +131,7 @@ class TranscriptLeaf(google.protobuf.message.Message):
     PURPOSE_FIELD_NUMBER: builtins.int
     TRANSCRIPT_FIELD_NUMBER: builtins.int
     GRANTED_PICO_LOSS_FIELD_NUMBER: builtins.int
+    ANNOUNCED_MS_FIELD_NUMBER: builtins.int
     round: builtins.bytes
     population: builtins.str
     pico_loss: builtins.int
@@ -131,6 +140,8 @@ class TranscriptLeaf(google.protobuf.message.Message):
     transcript: builtins.bytes
     granted_pico_loss: builtins.int
     """least that the members' grants allow this analyst and purpose; 0: no limit"""
+    announced_ms: builtins.int
+    """Unix milliseconds: when the round was announced"""
     def __init__(
         self,
         *,
@@ -141,8 +152,9 @@ class TranscriptLeaf(google.protobuf.message.Message):
         purpose: builtins.str = ...,
         transcript: builtins.bytes = ...,
         granted_pico_loss: builtins.int = ...,
+        announced_ms: builtins.int = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "granted_pico_loss", b"granted_pico_loss", "pico_loss", b"pico_loss", "population", b"population", "purpose", b"purpose", "round", b"round", "transcript", b"transcript"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "announced_ms", b"announced_ms", "granted_pico_loss", b"granted_pico_loss", "pico_loss", b"pico_loss", "population", b"population", "purpose", b"purpose", "round", b"round", "transcript", b"transcript"]) -> None: ...
 
 Global___TranscriptLeaf: typing_extensions.TypeAlias = TranscriptLeaf
 

@@ -647,11 +647,14 @@ class Grant(google.protobuf.message.Message):
     NOT_BEFORE_MS_FIELD_NUMBER: builtins.int
     NOT_AFTER_MS_FIELD_NUMBER: builtins.int
     BUDGETS_FIELD_NUMBER: builtins.int
+    FOUNDING_FIELD_NUMBER: builtins.int
     federation: builtins.str
     department: builtins.str
     analyst: builtins.str
     not_before_ms: builtins.int
     not_after_ms: builtins.int
+    founding: builtins.bytes
+    """digest of the federation's first roster: a name may be founded twice"""
     @property
     def purposes(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]: ...
     @property
@@ -681,8 +684,9 @@ class Grant(google.protobuf.message.Message):
         not_before_ms: builtins.int = ...,
         not_after_ms: builtins.int = ...,
         budgets: collections.abc.Iterable[Global___GrantBudget] | None = ...,
+        founding: builtins.bytes = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "budgets", b"budgets", "columns", b"columns", "department", b"department", "federation", b"federation", "not_after_ms", b"not_after_ms", "not_before_ms", b"not_before_ms", "purposes", b"purposes", "statistics", b"statistics", "tables", b"tables"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["analyst", b"analyst", "budgets", b"budgets", "columns", b"columns", "department", b"department", "federation", b"federation", "founding", b"founding", "not_after_ms", b"not_after_ms", "not_before_ms", b"not_before_ms", "purposes", b"purposes", "statistics", b"statistics", "tables", b"tables"]) -> None: ...
 
 Global___Grant: typing_extensions.TypeAlias = Grant
 
@@ -741,6 +745,7 @@ class Revocation(google.protobuf.message.Message):
     GRANTS_FIELD_NUMBER: builtins.int
     ANALYSTS_FIELD_NUMBER: builtins.int
     MEMBERS_FIELD_NUMBER: builtins.int
+    FOUNDING_FIELD_NUMBER: builtins.int
     federation: builtins.str
     issuer: builtins.str
     """a department, or the coordinator"""
@@ -749,6 +754,8 @@ class Revocation(google.protobuf.message.Message):
     issued_ms: builtins.int
     next_update_ms: builtins.int
     """a newer list is due by then"""
+    founding: builtins.bytes
+    """digest of the federation's first roster: a name may be founded twice"""
     @property
     def grants(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.bytes]:
         """a department's: digest("grant", Grant), sorted"""
@@ -772,8 +779,9 @@ class Revocation(google.protobuf.message.Message):
         grants: collections.abc.Iterable[builtins.bytes] | None = ...,
         analysts: collections.abc.Iterable[Global___RevokedAnalyst] | None = ...,
         members: collections.abc.Iterable[builtins.str] | None = ...,
+        founding: builtins.bytes = ...,
     ) -> None: ...
-    def ClearField(self, field_name: typing.Literal["analysts", b"analysts", "federation", b"federation", "grants", b"grants", "issued_ms", b"issued_ms", "issuer", b"issuer", "members", b"members", "next_update_ms", b"next_update_ms", "serial", b"serial"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["analysts", b"analysts", "federation", b"federation", "founding", b"founding", "grants", b"grants", "issued_ms", b"issued_ms", "issuer", b"issuer", "members", b"members", "next_update_ms", b"next_update_ms", "serial", b"serial"]) -> None: ...
 
 Global___Revocation: typing_extensions.TypeAlias = Revocation
 

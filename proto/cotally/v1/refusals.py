@@ -37,6 +37,8 @@ class Refusal(StrEnum):
     INTERNAL = "INTERNAL"
 
 
+MAX_SENTENCE: Final = 1000  # characters
+
 _QUESTION: Final = 2
 _POLICY: Final = 4
 _BUDGET: Final = 5
@@ -73,9 +75,13 @@ EXIT_CODE: Final[dict[Refusal, int]] = {
 
 
 class Refused(Exception):
-    """An expected error: what was refused, and one sentence for the person who can mend it."""
+    """An expected error: what was refused, and one sentence for the person who can mend it.
+
+    A sentence that names a culprit of a megabyte is cut: it goes into logs and headers.
+    """
 
     def __init__(self, refusal: Refusal, message: str) -> None:
+        message = message[:MAX_SENTENCE]
         super().__init__(message)
         self.refusal = refusal
         self.message = message

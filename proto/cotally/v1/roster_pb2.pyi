@@ -191,10 +191,12 @@ class BudgetPolicy(google.protobuf.message.Message):
     number: builtins.int
     """1 for the first"""
     previous: builtins.bytes
-    """digest("policy", BudgetPolicy) of the one before; empty for the first"""
+    """digest("policy", BudgetPolicy) of the one before; for the first, of the"""
     @property
     def budgets(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___FilterBudget]:
-        """in place of those of the roster, or of the policy before"""
+        """federation's first roster: a name may be founded twice
+        in place of those of the roster, or of the policy before
+        """
 
     @property
     def departments(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___DepartmentBudget]:

@@ -397,7 +397,7 @@ class Plan(google.protobuf.message.Message):
     pico_loss: builtins.int
     """price of the release, rounded up"""
     epsilon: builtins.str
-    """Laplace: pure epsilon, decimal; empty under Gaussian"""
+    """Laplace: pure epsilon, decimal (if that is counted, the price); else empty"""
     answer_ms: builtins.int
     """D: a node answers at announcement + D"""
     population: builtins.str
@@ -569,6 +569,7 @@ class CommitmentBody(google.protobuf.message.Message):
     LINKS_FIELD_NUMBER: builtins.int
     GRANT_FIELD_NUMBER: builtins.int
     SEALED_FIELD_NUMBER: builtins.int
+    SENT_FIELD_NUMBER: builtins.int
     version: builtins.int
     federation: builtins.str
     roster: builtins.bytes
@@ -580,7 +581,9 @@ class CommitmentBody(google.protobuf.message.Message):
     """digest("plan", Plan): blocks, noise and layout"""
     ciphertexts: builtins.int
     sealed: builtins.bytes
-    """digest("sealed", Sealed) over the fields above and the secret part"""
+    """digest("sealed", Sealed) over the other fields and the secret part"""
+    sent: builtins.bytes
+    """hash of the last entry of what the node had sent so far; empty: nothing"""
     @property
     def links(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[Global___LedgerEntry]:
         """from after the last logged head to the entry that reserves this round"""
@@ -602,9 +605,10 @@ class CommitmentBody(google.protobuf.message.Message):
         links: collections.abc.Iterable[Global___LedgerEntry] | None = ...,
         grant: cotally.v1.query_pb2.SignedGrant | None = ...,
         sealed: builtins.bytes = ...,
+        sent: builtins.bytes = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["grant", b"grant"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["catalog", b"catalog", "ciphertexts", b"ciphertexts", "federation", b"federation", "grant", b"grant", "links", b"links", "node", b"node", "plan", b"plan", "public_key", b"public_key", "roster", b"roster", "round", b"round", "sealed", b"sealed", "version", b"version"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["catalog", b"catalog", "ciphertexts", b"ciphertexts", "federation", b"federation", "grant", b"grant", "links", b"links", "node", b"node", "plan", b"plan", "public_key", b"public_key", "roster", b"roster", "round", b"round", "sealed", b"sealed", "sent", b"sent", "version", b"version"]) -> None: ...
 
 Global___CommitmentBody: typing_extensions.TypeAlias = CommitmentBody
 

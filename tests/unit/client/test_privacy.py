@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from cotally.client.privacy import epsilon_of, rho_text
+from cotally.client.privacy import decimal_text, epsilon_of
 
 
 @pytest.mark.parametrize("pico_loss, text", [
@@ -17,7 +17,7 @@ from cotally.client.privacy import epsilon_of, rho_text
     (12 * 10**12 + 1, "12.000000000001"),
 ])
 def test_rho_is_exact_decimal_text(pico_loss: int, text: str) -> None:
-    assert rho_text(pico_loss) == text
+    assert decimal_text(pico_loss) == text
 
 
 def by_search(rho: float, delta: float) -> float:

@@ -7,6 +7,7 @@ import pytest
 from cotally.client.budget import Filter
 from cotally.client.expect import expected_errors
 from cotally.client.explain import Explanation
+from cotally.client.privacy import Account
 from cotally.client.scope import effective
 from cotally.client.sql.parse import parse
 from cotally.client.sql.several import questions
@@ -22,7 +23,7 @@ def quoted(rho: str, left: int, text: str = "SELECT COUNT(*) AS n FROM people") 
     filters = (Filter("department", "a", "residents", 10**12, 10**12 - left, "0.000001"),
                Filter("analyst", "ann", "residents", None, 7, "0.000001"))
     return text, Explanation(query, plan, effective(query, CATALOG), ("a", "b"), (), expected_errors(
-        plan, query, CATALOG), None, filters, "0.000001")
+        plan, query, CATALOG), None, filters, Account("0.000001"))
 
 
 def test_a_question_that_does_not_fit_is_left_out_and_the_next_may_fit() -> None:

@@ -3,7 +3,7 @@
 Named tuples, because there may be millions, and they travel several times faster than dataclasses.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from sys import intern
 from typing import Any, Final, NamedTuple
 
@@ -37,7 +37,7 @@ class Announced(NamedTuple):
 class Links(NamedTuple):
     """What one department's ledger links in a roster say; they chain among themselves.
 
-    `hashes` are those of the entries, one after the other; `steps` are (kind, population, round, pico-rho).
+    `hashes` are those of the entries, one after the other; `steps` are (kind, population, round, loss).
     """
 
     node: str
@@ -46,6 +46,7 @@ class Links(NamedTuple):
     hashes: bytes
     steps: tuple[tuple[int, str, bytes, int], ...]
     broken: str  # why they contradict themselves, or nothing
+    grant: bytes = b""  # digest of the grant under which it committed
 
 
 class Froze(NamedTuple):
@@ -56,7 +57,10 @@ class Froze(NamedTuple):
 
 
 class Transcribed(NamedTuple):
-    """A round was combined, at a price; `granted` is what its departments' grants allow, 0 without limit."""
+    """A round was combined, at a price; `granted` is what its departments' grants allow, 0 without limit.
+
+    It was announced at *announced_ms*, Unix milliseconds.
+    """
 
     round: bytes
     population: str
@@ -64,6 +68,7 @@ class Transcribed(NamedTuple):
     analyst: str
     purpose: str
     granted: int
+    announced_ms: int
 
 
 class Released(NamedTuple):
@@ -143,11 +148,12 @@ def _frozen(leaf: log_pb2.RosterLeaf, *_: object) -> Froze:
     nodes = [ledger.node for ledger in leaf.ledgers]
     if nodes != sorted(set(nodes)) or not nodes:
         raise ValueError("holds ledgers out of order, one twice, or none")
-    return Froze(leaf.round, tuple(_links(ledger.node, ledger.links, leaf.round) for ledger in leaf.ledgers))
+    return Froze(leaf.round, tuple(_links(ledger, leaf.round) for ledger in leaf.ledgers))
 
 
-def _links(node: str, links: Sequence[round_pb2.LedgerEntry], round_: bytes) -> Links:
-    """Read the links of *node*, which have to chain and to end in the reservation of *round_*."""
+def _links(ledger: log_pb2.NodeLinks, round_: bytes) -> Links:
+    """Read the links of a department, which have to chain and to end in the reservation of *round_*."""
+    node, links = ledger.node, ledger.links
     if not links:
         return Links(node, 0, b"", b"", (), "shows no entry")
     first, broken = links[0], ""
@@ -163,7 +169,7 @@ def _links(node: str, links: Sequence[round_pb2.LedgerEntry], round_: bytes) -> 
     if first.length < 1 or (first.length == 1) != (not first.previous):
         broken = "misstates its place"
     steps = tuple((int(link.kind), link.population, link.round, link.pico_loss) for link in links)
-    return Links(node, first.length, first.previous, b"".join(hashes), steps, broken)
+    return Links(node, first.length, first.previous, b"".join(hashes), steps, broken, ledger.grant)
 
 
 def _priced(leaf: log_pb2.TranscriptLeaf | log_pb2.ReplayLeaf) -> tuple[bytes, str, int, str, str, int]:
@@ -183,7 +189,7 @@ _READ: Final[Mapping[str, Callable[[Any, str, Signatories], Fact]]] = {
     "succession": lambda leaf, *_: Succeeded(leaf),
     "announcement": lambda leaf, *_: Announced(leaf.round),
     "roster": _frozen,
-    "transcript": lambda leaf, *_: Transcribed(*_priced(leaf)),
+    "transcript": lambda leaf, *_: Transcribed(*_priced(leaf), leaf.announced_ms),
     "release": lambda leaf, *_: Released(leaf.round),
     "dead": lambda leaf, *_: Died(leaf.round),
     "void": lambda leaf, *by: Voided(leaf.round, voids.flaw(leaf, *by)),

@@ -3,7 +3,7 @@
 Rules, in log order. A key is (population, analyst, purpose), empty where it is of all:
 
 - The first transcript of a round decides for ever. Its price, which is person-level (the overlap m is in
-  it, squared), is charged to the population, the analyst, the purpose of all analysts and the analyst's
+  it), is charged to the population, the analyst, the purpose of all analysts and the analyst's
   purpose: to all or, where one has too little, to none.
 - A budget counts from the log's beginning and holds until a policy replaces all of them. Grants limit the
   analyst's purpose beside it, by what the leaf says of them. A filter without budget still adds up.
@@ -23,7 +23,7 @@ Key = tuple[str, str, str]
 
 
 class Filters:
-    """Budgets, and admitted pico-rho by key."""
+    """Budgets, and what was admitted, by key; each population counts in its own account."""
 
     def __init__(self, budgets: Iterable[roster_pb2.FilterBudget]) -> None:
         self.admitted: dict[Key, int] = {}

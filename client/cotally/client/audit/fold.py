@@ -19,6 +19,7 @@ from cotally.v1.canonical import canonical, digest
 from cotally.v1.refusals import Refusal, Refused
 
 from ..budget import Filter
+from ..privacy import Account
 from ..verify import lineage
 from . import facts
 from .accounts import accounts
@@ -37,11 +38,12 @@ class Fold:
         self._charter = charter
         self._chain = [link.roster for link in (*charter.lineage, lineage.own_link(charter))]
         self._roster = self._chain[0]
-        self._filters, self._policies = Filters(charter.roster.policy.budgets), Policies()
+        self._founding = digest("roster", self._roster)
+        self._filters, self._policies = Filters(charter.roster.policy.budgets), Policies(self._founding)
         self._grants, self.findings = Grants(), Findings()
         self._roles = {m.name: m.role for m in charter.roster.members}
         self.rounds = rounds = Rounds(
-            charter.roster.members, self._filters, self._policies, self._grants, self.findings)
+            charter.roster.members, self._filters, self._policies, self._grants, self.findings, self._account)
         self._take: Mapping[type, Callable[[Any], None]] = {
             facts.Began: self._began, facts.Succeeded: self._succeeded, facts.Renewed: self._renewed,
             facts.Granted: self._granted, facts.Revoked: self._revoked,
@@ -65,7 +67,11 @@ class Fold:
 
     def accounts(self) -> tuple[Filter, ...]:
         """Return every filter as the entries so far add up."""
-        return accounts(self.rounds.ledgers, self._filters, self._charter.roster.policy.delta)
+        return accounts(self.rounds.ledgers, self._filters, self._account)
+
+    def _account(self, population: str) -> Account:
+        """What *population* counts in, as the catalog says."""
+        return Account.of(population, self._charter.catalog, self._charter.roster.policy.delta)
 
     def _began(self, fact: facts.Began) -> None:
         first = self._roster
@@ -104,6 +110,7 @@ class Fold:
         self._grants.grant(leaf)
 
     def _revoked(self, fact: facts.Revoked) -> None:
-        flaw = fact.flaw or self._grants.revoke(fact.body)
+        elsewhere = "" if fact.body.founding == self._founding else "of another federation of this name"
+        flaw = fact.flaw or elsewhere or self._grants.revoke(fact.body)
         if flaw:
             self.findings.note(Refusal.CREDENTIALS, f"it holds a list of revocations {flaw}")

@@ -1,35 +1,34 @@
-"""Whom the departments let ask, as far as the log shows it: grants, and what was taken back.
+"""Whom the departments let ask, as the log shows it: grants, and what was taken back.
 
 - A grant counts from its first entry on. A list replaces its issuer's one before, by a higher serial.
 - A list takes back grants by digest, or all of its department's to an analyst (for one purpose, or any);
   the coordinator's takes back members, and whatever they granted or were granted.
-- From the first grant entry of a log on, a question needs a grant of every department that answers it,
-  which stands ahead of its transcript or replay and is not taken back. (Older logs show no grants.)
+- A question rests on one grant of every department that answers it, which the roster (or the replay) names by
+  its digest. That grant stands ahead of the transcript (or the replay), is of this department to this
+  analyst for this purpose, had not expired when the round was announced, and is not taken back.
+
+A replay's entry tells no time, so whether its grants had expired by then is not seen.
 """
 
-from collections.abc import Iterable
+from typing import Final
 
 from cotally.v1 import log_pb2, query_pb2
 
-Terms = tuple[str, str, str]  # department, analyst, purpose
+UNTIMED: Final = 0  # of what has no time in the log: nothing has expired
+
+Resting = tuple[tuple[str, bytes], ...]  # departments, and the digest of the grant of each
 
 
 class Grants:
     """Grants and lists so far."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, frozenset[Terms]] = {}
-        self._under: dict[Terms, set[bytes]] = {}
+        self._known: dict[bytes, log_pb2.GrantLeaf] = {}
         self._lists: dict[str, query_pb2.Revocation] = {}
 
     def grant(self, leaf: log_pb2.GrantLeaf) -> None:
         """Take a grant; of one digest, the first."""
-        if leaf.grant in self._known:
-            return
-        terms = frozenset((leaf.department, leaf.analyst, purpose) for purpose in leaf.purposes)
-        self._known[leaf.grant] = terms
-        for each in terms:
-            self._under.setdefault(each, set()).add(leaf.grant)
+        self._known.setdefault(leaf.grant, leaf)
 
     def revoke(self, body: query_pb2.Revocation) -> str:
         """Take a list, which has no flaw; or return why not, as the end of a sentence."""
@@ -39,32 +38,22 @@ class Grants:
         self._lists[body.issuer] = body
         return ""
 
-    def lacking(self, departments: Iterable[str], analyst: str, purpose: str) -> str:
-        """Return the first of *departments* that does not let *analyst* ask for *purpose*; empty: all do."""
-        for department in departments:
-            terms = department, analyst, purpose
-            standing = self._under.get(terms, set()).difference(self._revoked(department))
-            if self._taken_back(terms) or (self._known and not standing):
+    def lacking(self, resting: Resting, analyst: str, purpose: str, at_ms: int) -> str:
+        """Return the first department whose grant does not let *analyst* ask at *at_ms*; empty: all do."""
+        for department, grant in resting:
+            if not self._allows(grant, department, analyst, purpose, at_ms):
                 return department
         return ""
 
-    def is_lacking(self, shown: Iterable[bytes], departments: Iterable[str], analyst: str,
-                   purpose: str) -> bool:
-        """Whether *shown*, digests, are not of a grant of each of *departments* that lets *analyst* ask."""
-        if any(self._taken_back((department, analyst, purpose)) for department in departments):
-            return True
-        granting = [terms[0] for digest in shown for terms in self._known.get(digest, ())
-                    if terms[1:] == (analyst, purpose) and digest not in self._revoked(terms[0])]
-        return bool(self._known) and sorted(granting) != sorted(departments)
+    def _allows(self, grant: bytes, department: str, analyst: str, purpose: str, at_ms: int) -> bool:
+        leaf = self._known.get(grant)
+        return (leaf is not None and (leaf.department, leaf.analyst) == (department, analyst)
+                and purpose in leaf.purposes and at_ms <= leaf.not_after_ms
+                and not self._taken_back(grant, department, analyst, purpose))
 
-    def _revoked(self, department: str) -> Iterable[bytes]:
+    def _taken_back(self, grant: bytes, department: str, analyst: str, purpose: str) -> bool:
         issued = self._lists.get(department)
-        return issued.grants if issued is not None else ()
-
-    def _taken_back(self, terms: Terms) -> bool:
-        department, analyst, purpose = terms
-        issued = self._lists.get(department)
-        named = issued is not None and any(
-            each.analyst == analyst and each.purpose in ("", purpose) for each in issued.analysts)
+        named = issued is not None and (grant in issued.grants or any(
+            each.analyst == analyst and each.purpose in ("", purpose) for each in issued.analysts))
         return named or any(name in each.members for each in self._lists.values()
                             for name in (department, analyst))

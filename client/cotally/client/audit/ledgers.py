@@ -15,7 +15,7 @@ from typing import Final
 from cotally.v1 import round_pb2
 from cotally.v1.refusals import Refusal, Refused
 
-from ..privacy import rho_text
+from ..privacy import AccountOf
 from .facts import Links
 
 _HASH: Final = 32
@@ -23,10 +23,11 @@ _ROUNDLESS: Final = (round_pb2.LEDGER_KIND_BUDGET, round_pb2.LEDGER_KIND_BURN)
 
 
 class Ledger:
-    """Hashes by length, and per population: budget, spent and reserved pico-rho."""
+    """Hashes by length, and per population: budget, spent and reserved, in its account."""
 
-    def __init__(self, node: str) -> None:
+    def __init__(self, node: str, account: AccountOf) -> None:
         self.node = node
+        self._account = account
         self.budgets: dict[str, int] = {}
         self.spent: dict[str, int] = {}
         self.reserved: dict[str, int] = {}
@@ -127,8 +128,9 @@ class Ledger:
         held = self.reserved.get(population, 0)
         budget = self.budgets.get(population, 0)
         if self.spent.get(population, 0) + held + price > budget:
-            raise Refused(Refusal.BUDGET_SPENT, f"the ledger of {self.node!r} reserves {rho_text(price)} rho "
-                          f"beyond its budget of {rho_text(budget)} rho for {population!r}")
+            text = self._account(population).text
+            raise Refused(Refusal.BUDGET_SPENT, f"the ledger of {self.node!r} reserves {text(price)} beyond "
+                          f"its budget of {text(budget)} for {population!r}")
         self.reserved[population] = held + price
         self._open[round_] = population, price
 

@@ -36,8 +36,9 @@ def flaw(leaf: log_pb2.PolicyLeaf, federation: str, members: Signatories) -> str
 class Policies:
     """Those that count, and what they let each department's ledger spend."""
 
-    def __init__(self) -> None:
-        self._number, self._digest = 0, b""
+    def __init__(self, founding: bytes) -> None:
+        """*founding* is the digest of the federation's first roster, which the first policy names."""
+        self._number, self._digest = 0, founding
         self._most: dict[str, dict[str, int]] = {}
 
     def follow(self, policy: roster_pb2.BudgetPolicy) -> str:

@@ -5,7 +5,8 @@
 - The departments of a frozen roster are the roster's; each ledger goes on from where it was logged
   (`ledgers`), and ends by reserving this round. One that does not is forked, and not believed again.
 - A transcript has an analyst of the roster, and the population and price that every ledger reserved.
-- Only an admitted round (`filters`) is released, which every department let be asked (`grants`).
+- Only an admitted round (`filters`) is released, which every department let be asked: the grant that the
+  roster names for it stands in the log and allows it (`grants`).
 - A round becomes void once, after it died and without a release, by the word of every key holder; then its
   price comes back, and nothing else happens to it any more.
 - A replay is of an admitted round that did not die, at its price, to an analyst of the roster who can pay.
@@ -18,10 +19,11 @@ from typing import Final
 from cotally.v1 import roster_pb2
 from cotally.v1.refusals import Refusal, Refused
 
+from ..privacy import AccountOf
 from . import facts
 from .filters import Filters
 from .findings import Findings
-from .grants import Grants
+from .grants import UNTIMED, Grants, Resting
 from .ledgers import Ledger
 from .policies import Policies
 
@@ -42,7 +44,7 @@ class Rounds:
     """Takes what entries say of rounds one after the other."""
 
     def __init__(self, members: Iterable[roster_pb2.Member], filters: Filters, policies: Policies,
-                 grants: Grants, findings: Findings) -> None:
+                 grants: Grants, findings: Findings, account: AccountOf) -> None:
         named = list(members)
         self._departments = {m.name for m in named if m.role == roster_pb2.ROLE_NODE}
         self._analysts = {m.name for m in named if m.role == roster_pb2.ROLE_ANALYST}
@@ -50,15 +52,16 @@ class Rounds:
         self._policies = policies
         self._grants = grants
         self._findings = findings
+        self._account = account
         self.ledgers: dict[str, Ledger] = {}
         self._forked: set[str] = set()
         self._rounds: dict[bytes, int] = {}
         self._void: set[bytes] = set()
         # Of rounds that are frozen and not combined: what ledgers reserved, and whose.
         self._reserved: dict[bytes, set[tuple[str, int]]] = {}
-        self._answering: dict[bytes, tuple[str, ...]] = {}
-        self._answered: dict[bytes, tuple[str, ...]] = {}  # of admitted rounds; there are few different ones
-        self._groups: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._answering: dict[bytes, Resting] = {}
+        self._answered: dict[bytes, Resting] = {}  # of admitted rounds; there are few different ones
+        self._groups: dict[Resting, Resting] = {}
         self._unasked: dict[bytes, str] = {}  # of rounds that are combined: who did not let it be asked
         self.counts = {"announced": 0, "released": 0, "dead": 0, "refused": 0, "void": 0, "replayed": 0}
 
@@ -90,8 +93,8 @@ class Rounds:
         if seen is not None and not seen & _COMBINED:
             self._reserved[fact.round] = {(links.steps[-1][1], links.steps[-1][3])
                                           for links in fact.ledgers if links.steps}
-            nodes = tuple(links.node for links in fact.ledgers)
-            self._answering[fact.round] = self._groups.setdefault(nodes, nodes)
+            resting = tuple((links.node, links.grant) for links in fact.ledgers)
+            self._answering[fact.round] = self._groups.setdefault(resting, resting)
 
     def _follow(self, links: facts.Links) -> None:
         node = links.node
@@ -101,7 +104,7 @@ class Rounds:
         if node in self._forked:
             return
         try:
-            ledger = self.ledgers.setdefault(node, Ledger(node))
+            ledger = self.ledgers.setdefault(node, Ledger(node, self._account))
             ledger.follow(links, self._void, self._policies.most(node))
         except Refused as refused:
             self._forked.add(node)
@@ -119,13 +122,13 @@ class Rounds:
             self._note(
                 Refusal.PLAN_MISMATCH, "the price of", round_, "is not what its departments reserved")
         self._check_analyst(fact.analyst)
-        departments = self._answering.pop(round_, ())
-        lacking = self._grants.lacking(departments, fact.analyst, fact.purpose)
+        resting = self._answering.pop(round_, ())
+        lacking = self._grants.lacking(resting, fact.analyst, fact.purpose, fact.announced_ms)
         if lacking:
             self._unasked[round_] = lacking
         if not seen & _VOID and self._filters.admit(fact):
             self._rounds[round_] |= _ADMITTED
-            self._answered[round_] = departments
+            self._answered[round_] = resting
         else:
             self.counts["refused"] += 1
 
@@ -184,7 +187,10 @@ class Rounds:
             self._note(Refusal.OUT_OF_ORDER, "it replays", round_, "which was never released")
         if seen & _VOID or not seen & _ADMITTED:
             return
-        if self._grants.is_lacking(fact.grants, self._answered[round_], fact.analyst, fact.purpose):
+        departments = [department for department, _ in self._answered[round_]]
+        resting = tuple(zip(departments, fact.grants, strict=False))
+        if len(fact.grants) != len(departments) or self._grants.lacking(
+                resting, fact.analyst, fact.purpose, UNTIMED):
             self._note(Refusal.NOT_ALLOWED, "it replays", round_, f"which {fact.analyst!r} may not ask for")
         if self._filters.price(round_) != (fact.population, fact.pico_loss):
             self._note(Refusal.PLAN_MISMATCH, "it replays", round_, "at another price than its own")

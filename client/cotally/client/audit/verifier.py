@@ -98,7 +98,11 @@ def verify_log(
 
 
 def _verify(charter: roster_pb2.Charter, fingerprint: bytes, pages: Iterator[Page]) -> Audited:
-    frontier, fold = Frontier(), Fold(charter)
+    frontier = Frontier()
+    try:
+        fold = Fold(charter)
+    except NotCanonical as error:
+        raise _formless(error) from error
     head, checkpoints, ended = Head(0, b""), 0, False
     witnesses: tuple[str, ...] = ()
     for page in pages:
@@ -145,8 +149,11 @@ def _check_pinned(
     try:
         announced.check_charter(charter, fingerprint, logged[own:])
     except NotCanonical as error:
-        raise Refused(
-            Refusal.MALFORMED, f"the charter before entry 0 has no canonical form: {error}") from error
+        raise _formless(error) from error
+
+
+def _formless(error: NotCanonical) -> Refused:
+    return Refused(Refusal.MALFORMED, f"the charter before entry 0 has no canonical form: {error}")
 
 
 def _paged(charter: roster_pb2.Charter, view: evidence.View) -> Callable[[Bounds], Page]:

@@ -162,6 +162,7 @@ def _foot(release: "Release") -> list[str]:
              for each in (estimate, *(cell.estimate for cell in estimate.cells))]
     flags = {each.flag for each in every if each.flag}
     lines = ["", *(f"{flag}: {_FLAGS.get(flag, 'see the guide')}" for flag in sorted(flags))]
-    rho = release.privacy["rho"]
-    return [*lines, release.caption, f"price: rho {rho} of {release.privacy['population']}; "
+    privacy = release.privacy
+    price = f"epsilon {privacy['epsilon']:.12g}" if privacy["rho"] is None else f"rho {privacy['rho']}"
+    return [*lines, release.caption, f"price: {price} of {privacy['population']}; "
             f"{len(release.checks)} checks passed", f"release {release.id}"]

@@ -47,7 +47,8 @@ class BudgetCommand:
             "A question is answered only if every filter of its population can pay: each department's\n"
             "own, the population's over all departments, yours, and the purpose's (over all analysts and\n"
             "of each). rho adds up from question to question; epsilon (at the federation's delta) is the\n"
-            "same loss in other words and does not. Nothing is spent here.")
+            "same loss in other words and does not. Of a population that is pure, epsilon itself adds up,\n"
+            "at delta 0. Nothing is spent here.")
 
     def run(self, args: argparse.Namespace) -> int:
         """Print one line per filter, or what becomes of it."""
@@ -116,8 +117,8 @@ def _effect(ask: "Ask", output: str) -> int:
     else:
         print_after(effects)
         verdict = "every filter can pay" if explanation.affordable else "not every filter can pay"
-        print_lines(["", f"rho {float(explanation.rho):.4g}: {verdict}; nothing is spent, this was only the "
-                         "price"])
+        price = explanation.account.short(explanation.plan.pico_loss)
+        print_lines(["", f"{price}: {verdict}; nothing is spent, this was only the price"])
     return 0 if explanation.affordable else _UNAFFORDABLE
 
 

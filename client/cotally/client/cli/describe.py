@@ -58,6 +58,7 @@ def _head(table: "Table", connected: tuple[str, ...]) -> list[str]:
         f"population     {table.population}, about {number(table.expected_people)} expected; "
         f"at most {number(table.max_people)} per department",
         f"privacy unit   {unit_of(table)}",
+        *(["accounting     pure: only Laplace noise, epsilon adds up, and delta is 0"] if table.pure else []),
     ]
     if not table.unit_column:
         return [*lines, "               one row is protected, not everything about a person"]

@@ -48,7 +48,7 @@ def holding(table: "Table", connected: tuple[str, ...]) -> dict[str, Any]:
     """Plain values about *table*; `unit` is "row" for event-level tables."""
     return {
         "table": table.name, "population": table.population, "unit": table.unit_column or "row",
-        "level": "person" if table.unit_column else "event",
+        "level": "person" if table.unit_column else "event", "pure": table.pure,
         "departments": list(table.holders), "connected": [h for h in table.holders if h in connected],
         "min_departments": table.min_departments, "expected_people": table.expected_people,
         "max_people": table.max_people, "overlap": table.overlap, "rows_per_person": table.rows_per_person,

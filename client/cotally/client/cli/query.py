@@ -32,7 +32,7 @@ aggregates  COUNT(*)  COUNT(c)  SUM(c)  AVG(c)  VARIANCE(c)  STDDEV(c)  MEDIAN(c
 keys        category columns, BIN(c, 10), YEAR(c), QUARTER(c), MONTH(c)
 
 The privacy clause states one of
-  epsilon = 0.5     the privacy loss, at the federation's delta
+  epsilon = 0.5     the privacy loss, at the federation's delta (pure tables: at delta 0)
   rho = 0.02        the same in zero-concentrated terms
   error = 50        half the width of the first statistic's interval; cotally finds the price
 and, if you like, confidence = 0.99, mechanism = 'laplace', purpose = 'statistics',
@@ -184,7 +184,8 @@ def _left(con: "Connection", release: "Release") -> list[str]:
     if not limited:
         return []
     tightest: dict[str, Any] = min(limited, key=lambda f: f.left or 0).to_dict()
-    return [f"left: epsilon {loss(tightest['left_epsilon'])} (rho {loss(tightest['left_rho'])}) of "
+    rho = f" (rho {loss(tightest['left_rho'])})" if tightest["delta"] else ""
+    return [f"left: epsilon {loss(tightest['left_epsilon'])}{rho} of "
             f"{tightest['filter']} {tightest['name']}, the tightest of {len(limited)} filters"]
 
 

@@ -1,11 +1,12 @@
 """Reads the settings of a privacy clause into the message, exact and within sane ranges."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from cotally.v1.catalog_pb2 import Table
 from cotally.v1.query_pb2 import Mechanism, PrivacyClause
 from cotally.v1.refusals import Refusal, Refused
 
@@ -33,7 +34,7 @@ class _Range:
         return f"from {plain(self.lowest)} to {plain(self.highest)}"
 
 
-# Below: nothing that noise would leave visible, or less than one pico-rho. Above: no privacy left.
+# Below: nothing that noise would leave visible, or less than can be counted. Above: no privacy left.
 _RANGE: Final = {
     "epsilon": _Range(Decimal("1e-4"), Decimal(100)),
     "rho": _Range(Decimal("1e-9"), Decimal(100)),
@@ -58,8 +59,11 @@ class Clause:
     replay: bool = True
 
 
-def clause(settings: Sequence[Setting], confidence: str) -> Clause:
-    """Return what *settings* say; *confidence* stands where none is set. Refused BAD_PRIVACY.
+def clause(settings: Sequence[Setting], confidence: str, table: Table) -> Clause:
+    """Return what *settings* say of a question about *table*; *confidence* stands where none is set.
+
+    Refused BAD_PRIVACY. Unless a mechanism is stated, it is Laplace where the population counts in pure
+    epsilon, elsewhere Gaussian.
 
     The message lacks its error where that is a list: `statistics.steer` fills it in.
     """
@@ -75,7 +79,7 @@ def clause(settings: Sequence[Setting], confidence: str) -> Clause:
     if len(targets) > 1:
         raise _bad(f"the privacy clause states {' and '.join(targets)}: state exactly one of them"
                    + stated[targets[1]].key.at)
-    message = PrivacyClause(mechanism=MECHANISMS["gaussian"])
+    message = PrivacyClause(mechanism=MECHANISMS["laplace" if table.pure else "gaussian"])
     listed = stated[targets[0]].value if targets[0] == "error" else None
     errors = listed if isinstance(listed, Listed) else None
     if errors is None:
@@ -83,6 +87,8 @@ def clause(settings: Sequence[Setting], confidence: str) -> Clause:
     message.confidence = _confidence(stated.get("confidence"), confidence)
     if "mechanism" in stated:
         message.mechanism = _mechanism(stated["mechanism"])
+    if table.pure:
+        _check_pure(message, stated, table.population)
     weights = stated["weights"].value if "weights" in stated else None
     if weights is not None and not isinstance(weights, Listed):
         raise _bad(f"weights = {_shown(stated['weights'])} is not accepted: write one for each statistic, as"
@@ -90,6 +96,16 @@ def clause(settings: Sequence[Setting], confidence: str) -> Clause:
     return Clause(message, _purpose(stated["purpose"]) if "purpose" in stated else None,
                   "consistent" in stated and _truth(stated["consistent"]), weights, errors,
                   "replay" not in stated or _truth(stated["replay"]))
+
+
+def _check_pure(message: PrivacyClause, stated: Mapping[str, Setting], population: str) -> None:
+    """Refuse what has no pure epsilon, or is not asked in it."""
+    if message.mechanism != MECHANISMS["laplace"]:
+        raise _bad(f"population {echo(population)} is pure: state mechanism = 'laplace', or none"
+                   + stated["mechanism"].key.at)
+    if "rho" in stated:
+        raise _bad(f"population {echo(population)} is pure: state epsilon instead of rho"
+                   + stated["rho"].key.at)
 
 
 def amount(key: str, name: Name, number: Number) -> str:

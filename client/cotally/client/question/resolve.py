@@ -44,7 +44,7 @@ def resolve(draft: Draft, catalog: Catalog, confidence: str = DEFAULT_CONFIDENCE
     if draft.where is not None:
         check_size(draft.where)
         query.where.CopyFrom(predicate(table, draft.where))
-    privacy = clause(draft.settings, confidence)
+    privacy = clause(draft.settings, confidence, table)
     steer(query.statistics, privacy)
     query.privacy.CopyFrom(privacy.message)
     query.consistent = privacy.consistent

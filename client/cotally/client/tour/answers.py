@@ -43,7 +43,8 @@ def price(stage: Stage, con: Connection, question: Question) -> Explanation:
     stage.gap()
     privacy, percent = explanation.privacy, 100 * float(explanation.query.privacy.confidence)
     at = f" at delta {privacy['delta']:g}" if privacy["delta"] else ""
-    stage.fact("price", f"epsilon {privacy['epsilon']:g}{at}, which is rho {explanation.rho}")
+    rho = "" if explanation.rho is None else f", which is rho {explanation.rho}"
+    stage.fact("price", f"epsilon {privacy['epsilon']:g}{at}{rho}")
     for alias, error in explanation.errors.items():
         expected = "no bound" if error is None else f"± {error:,.0f} in every group, {percent:g} % sure"
         stage.fact(alias, expected)

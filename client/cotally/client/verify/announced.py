@@ -40,6 +40,7 @@ def check_charter(
 
     - The roster's digest is the fingerprint, or a chain connects them (`lineage`); *successors* are the
       rosters after the charter's own. Catalog and public key have the digests that the roster states.
+    - Tables of one population agree on whether it counts in pure epsilon.
     - The roster's threshold is the key's, and every approval in the charter is a department's own.
     """
     roster = charter.roster
@@ -48,6 +49,7 @@ def check_charter(
         raise Refused(Refusal.EQUIVOCATION, "the catalog in the bundle is not the roster's")
     if digest("public_key", charter.public_key) != roster.public_key:
         raise Refused(Refusal.EQUIVOCATION, "the public key in the bundle is not the roster's")
+    _check_populations(charter.catalog)
     members = Signatories(roster)
     for approval in charter.approvals:
         members.check(approval.department, roster_pb2.ROLE_NODE, "roster", roster, approval.signature)
@@ -55,6 +57,15 @@ def check_charter(
     if key.threshold != roster.policy.threshold:
         raise Refused(Refusal.MALFORMED, "the public key's threshold is not the roster's")
     return Federation(roster, chain[-1], chain, charter.catalog, members, key)
+
+
+def _check_populations(catalog: catalog_pb2.Catalog) -> None:
+    said: dict[str, bool] = {}
+    for table in catalog.tables:
+        if said.setdefault(table.population, table.pure) != table.pure:
+            raise Refused(
+                Refusal.MALFORMED,
+                f"the catalog's tables of {table.population!r} disagree on whether the population is pure")
 
 
 def check_announcement(

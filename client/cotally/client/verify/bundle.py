@@ -10,6 +10,7 @@ from cotally.v1 import catalog_pb2, log_pb2, query_pb2, round_pb2
 from cotally.v1.canonical import NotCanonical
 from cotally.v1.refusals import Refusal, Refused
 
+from ..privacy import Account
 from .announced import check_announcement, check_charter
 from .claims import check_plan
 from .committed import analyst_and_purpose, check_frozen, missing
@@ -31,7 +32,7 @@ class Verified:
     departments: tuple[str, ...]
     missing: tuple[str, ...]
     totals: tuple[int, ...]
-    delta: str  # the federation's, decimal
+    delta: str  # the federation's, decimal; 0 where the population counts in pure epsilon
     checks: tuple[tuple[str, str], ...]
     bundle: log_pb2.Bundle = field(repr=False)
 
@@ -88,6 +89,7 @@ def _verify(bundle: log_pb2.Bundle, fingerprint: bytes) -> Verified:
     head, witnesses = check_logged(federation, announcement, bundle)
     checks.append(("log", f"entry {bundle.inclusion.index} of a log of {head.size}, cosigned by "
                           f"{len(witnesses)} witnesses"))
+    account = Account.of(plan.population, federation.catalog, roster.policy.delta)
     return Verified(
         round=round_, plan=plan, query=envelope.query, table=table, departments=departments, missing=absent,
-        totals=tuple(totals), delta=roster.policy.delta, checks=tuple(checks), bundle=bundle)
+        totals=tuple(totals), delta=account.delta, checks=tuple(checks), bundle=bundle)

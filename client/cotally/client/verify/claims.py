@@ -16,7 +16,7 @@ from ..published import column_of, key_cells, rational
 from .blocks import Want, blocks_of, check_sensitivity, width
 from .slots import cuts
 
-PICO: Final = 10**12  # pico-rho in one rho
+PICO: Final = 10**12  # of what is counted in one rho, or one epsilon
 _MAX_EXPONENT: Final = 1074
 
 
@@ -44,7 +44,8 @@ def check_plan(
     - No block says that a person moves it by less than the table's bounds let one.
     - The block prices add up to no more than the release's (each was rounded up by less than one).
     - h counts the minimum's departments less those that may collude; 1 where one department holds all.
-    - Every block's noise buys at least the privacy that its price states.
+    - Every block's noise buys at least the privacy that its price states; where the population counts in pure
+      epsilon, it is Laplace noise, and its epsilon the price.
     - A run of slots holds every block's coordinates, and as many whole slots as fit make a plaintext,
       which is below the modulus.
     """
@@ -57,6 +58,8 @@ def check_plan(
     _check_honest(plan, table, policy)
     for block in plan.blocks:
         _check_price(plan, block)
+    if table.pure:
+        _check_pure(plan)
     if plan.mechanism == query_pb2.MECHANISM_LAPLACE:
         spent = sum(rational(block.l1, "sensitivity") / scale_of(block) for block in plan.blocks)
         # The stated decimal may have been cut after many digits.
@@ -158,6 +161,19 @@ def _check_price(plan: round_pb2.Plan, block: round_pb2.Block) -> None:
     if due <= 0 or block.pico_loss < due:
         name = block.column or "rows"
         raise Refused(Refusal.BAD_PROOF, f"the noise on {name!r} is too small for its price")
+
+
+def _check_pure(plan: round_pb2.Plan) -> None:
+    """Refuse a plan that does not charge its pure epsilon, each block's rounded up to what is counted."""
+    if plan.mechanism != query_pb2.MECHANISM_LAPLACE:
+        raise Refused(Refusal.BAD_PRIVACY,
+                      f"population {plan.population!r} is pure, and the plan's noise is not Laplace")
+    due = [math.ceil(rational(block.l1, "sensitivity") / scale_of(block) * PICO) for block in plan.blocks]
+    if [block.pico_loss for block in plan.blocks] != due or plan.pico_loss != sum(due):
+        raise Refused(Refusal.PLAN_MISMATCH,
+                      f"population {plan.population!r} is pure, and the plan's price is not its epsilon")
+    if rational(plan.epsilon, "epsilon") * PICO != plan.pico_loss:
+        raise Refused(Refusal.PLAN_MISMATCH, "the plan states another epsilon than it charges")
 
 
 def _check_packing(plan: round_pb2.Plan, modulus_bits: int) -> None:

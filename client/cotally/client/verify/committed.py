@@ -77,8 +77,13 @@ def _check_grant(
 ) -> None:
     """Refuse a commitment whose grant does not let this analyst ask this question."""
     grant, envelope = body.grant.body, announcement.envelope.body
-    if (grant.federation, grant.department) != (federation.roster.federation, body.node):
-        raise Refused(Refusal.NOT_ALLOWED, f"the grant that {body.node!r} shows is another department's")
+    named = grant.federation, grant.founding, grant.department
+    if named != (federation.roster.federation, federation.lineage[0], body.node):
+        raise Refused(Refusal.NOT_ALLOWED,
+                      f"the grant that {body.node!r} shows is another department's or federation's")
+    stated = [(budget.population, budget.purpose) for budget in grant.budgets]
+    if len(set(stated)) != len(stated) or not all(budget.pico_loss for budget in grant.budgets):
+        raise Refused(Refusal.MALFORMED, f"the grant of {body.node!r} states a budget twice, or one of 0")
     federation.members.check(
         body.node, roster_pb2.ROLE_NODE, "grant", grant, body.grant.signature)
     query = envelope.query

@@ -112,7 +112,8 @@ def check_logged(
     due = log_pb2.TranscriptLeaf(
         round=transcript.round, population=plan.population, pico_loss=plan.pico_loss,
         analyst=envelope.analyst, purpose=envelope.purpose, transcript=digest("transcript", transcript),
-        granted_pico_loss=_granted(bundle.frozen.body, plan.population, envelope.purpose))
+        granted_pico_loss=_granted(bundle.frozen.body, plan.population, envelope.purpose),
+        announced_ms=bundle.announcement.body.announced_ms)
     if digest("leaf", bundle.leaf) != digest("leaf", due):
         raise Refused(Refusal.EQUIVOCATION, "the log's leaf states another round, price, analyst or purpose")
     head, witnesses = check_witnessed(bundle.checkpoint, federation.roster, federation.members)

@@ -11,7 +11,7 @@ Rules, in the order of the log:
 - Death of a round, or contents that nobody can find, give nothing back.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +37,8 @@ class Admission:
 class Admissions:
     """The fold of the rules above."""
 
-    def __init__(self, budgets: Iterable[FilterBudget]) -> None:
-        self.filters = Filters(budgets)
+    def __init__(self, budgets: Iterable[FilterBudget], pure: Container[str] = ()) -> None:
+        self.filters = Filters(budgets, pure)
         self.rounds: dict[bytes, Admission] = {}
         self.void: dict[bytes, int] = {}  # round -> index of its void leaf
         self._readers: set[Reader] = set()

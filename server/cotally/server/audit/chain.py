@@ -30,8 +30,8 @@ class Allowed:
 class Chain:
     """The logged part of one node's ledger."""
 
-    def __init__(self, node: str) -> None:
-        self._book = Book(node)
+    def __init__(self, node: str, pure: Container[str] = ()) -> None:
+        self._book = Book(node, pure)
         self.hashes: list[bytes] = []  # of entry i + 1
 
     def check(self, links: Sequence[LedgerEntry], round_: bytes, allowed: Allowed) -> None:
@@ -103,7 +103,7 @@ class Chain:
         return Refused(Refusal.EQUIVOCATION, f"entry {length} of {node}'s ledger differs from the logged one")
 
     def spent(self, population: str, void: Container[bytes]) -> int:
-        """Return the pico-rho that the logged entries have spent of *population*, but for *void* rounds."""
+        """Return what the logged entries have spent of *population*, but for *void* rounds."""
         returned = sum(r.pico_loss for round_, r in self._book.rounds.items()
                        if r.kind is Kind.RESERVE and r.population == population and round_ in void)
         return self._book.spent.get(population, 0) - returned
@@ -121,9 +121,9 @@ class Chain:
         }
 
     @classmethod
-    def load(cls, node: str, data: dict[str, object]) -> "Chain":
+    def load(cls, node: str, data: dict[str, object], pure: Container[str] = ()) -> "Chain":
         """Return the chain that `dump` described; raises TypeError, KeyError or ValueError for others."""
-        chain = cls(node)
+        chain = cls(node, pure)
         hashes, budgets, spent, rounds = (data[name] for name in ("hashes", "budgets", "spent", "rounds"))
         if not (isinstance(hashes, list) and isinstance(budgets, dict) and isinstance(spent, dict)
                 and isinstance(rounds, list)):

@@ -11,11 +11,11 @@ A filter without a budget is unlimited; it still adds up. Budgets count from the
 a renewal replaces budgets and takes back nothing of what was spent.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from cotally.server.store.book import rho
+from cotally.server.model.account import Account
 from cotally.v1.refusals import Refusal, Refused
 from cotally.v1.roster_pb2 import FilterBudget
 
@@ -47,9 +47,13 @@ class Charge:
 
 
 class Filters:
-    """Budgets, and what was admitted against them, in pico-rho."""
+    """Budgets, and what was admitted against them: each population counts in its own account.
 
-    def __init__(self, budgets: Iterable[FilterBudget]) -> None:
+    *pure* names the populations that count in epsilon; nothing but the words of a refusal depends on it.
+    """
+
+    def __init__(self, budgets: Iterable[FilterBudget], pure: Container[str] = ()) -> None:
+        self._pure = pure
         self._admitted: dict[Key, int] = {}
         self._granted: dict[Key, int] = {}  # what the grants allowed when the filter was charged last
         self.renew(budgets)
@@ -102,10 +106,11 @@ class Filters:
             granted = charge.granted if key == (charge.population, charge.analyst, charge.purpose) else 0
             left = self._left(key, granted)
             if left is not None and charge.pico_loss > left:
+                text = Account.of(charge.population, self._pure).text
                 raise Refused(
                     Refusal.BUDGET_SPENT,
-                    f"the federation's budget of {rho(self._budget(key, granted) or 0)} rho for {_name(key)} "
-                    f"has {rho(left)} rho left; the price is {rho(charge.pico_loss)} rho",
+                    f"the federation's budget of {text(self._budget(key, granted) or 0)} for {_name(key)} "
+                    f"has {text(left)} left; the price is {text(charge.pico_loss)}",
                 )
 
     def admit(self, charge: Charge) -> bool:

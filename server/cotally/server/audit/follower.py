@@ -11,6 +11,8 @@ Rules:
   changes. One tree, therefore one root per size: two are never cosigned.
 - Transcript, void, replay and policy leaves are folded by `admissions`. A void leaf without the signed
   word of every key holder (`voids`), or a policy that not every department approved (`policies`), is refused.
+- A round is released or void, never both: the second of the two is refused, so that nothing which was
+  opened is ever refunded.
 - A roster leaf carries each member's ledger links, which must continue that node's known chain and
   end in the entry that reserves this round (`ledgers`, `chain`). A ledger takes a price back only after
   the round's void leaf, and raises a budget only to what a policy leaf gave it.
@@ -104,6 +106,7 @@ class Follower(View):
         hashes = []
         roster, policy = self._rosters[-1], self.policy
         lists: list[query_pb2.SignedRevocation] = []
+        ends: dict[bytes, str] = {}  # of rounds that these entries release or make void
         for index, entry in enumerate(entries, start=self.size):
             kind = entry.WhichOneof("leaf")
             if kind is None:
@@ -117,19 +120,28 @@ class Follower(View):
                 lineage.check_step(roster, entry.succession.succession)
                 roster = entry.succession.succession.roster
             elif kind == "policy":
-                check_policy(roster, policy, entry.policy)
+                check_policy(self._rosters[0], policy, entry.policy)
                 policy = entry.policy.policy
             elif kind == "void":
                 check_void(roster, entry.void)
             elif kind == "revocation":
-                self.revocations.check(roster, entry.revocation.revocation, lists)
+                self.revocations.check(self._rosters[0], entry.revocation.revocation, lists)
                 lists.append(entry.revocation.revocation)
             elif kind == "grant":
                 if len(entry.grant.grant) != HASH_BYTES or not entry.grant.department:
                     raise Refused(Refusal.MALFORMED, f"log entry {index} names no grant")
             elif kind != "genesis" and not getattr(entry, kind).round:
                 raise Refused(Refusal.MALFORMED, f"log entry {index} names no round")
+            if kind in ("release", "void") and self._ended(getattr(entry, kind).round, kind, ends) != kind:
+                raise Refused(Refusal.EQUIVOCATION,
+                              f"log entry {index} is the {kind} of a round that ended the other way")
         return hashes
+
+    def _ended(self, round_: bytes, kind: str, ends: dict[bytes, str]) -> str:
+        """How the round ended, in the log or in what comes before; as this *kind* says if it had not."""
+        if self.is_released(round_):
+            return "release"
+        return "void" if self.is_void(round_) else ends.setdefault(round_, kind)
 
     def _fold(self, entries: Sequence[log_pb2.LogEntry], hashes: Sequence[bytes]) -> None:
         for entry, hash_ in zip(entries, hashes, strict=True):

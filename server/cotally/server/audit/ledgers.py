@@ -18,7 +18,8 @@ AllowedTo = Callable[[str], Allowed]
 class Ledgers:
     """The chains of all departments."""
 
-    def __init__(self) -> None:
+    def __init__(self, pure: Container[str] = ()) -> None:
+        self._pure = pure  # populations that count in epsilon
         self.forked: set[str] = set()
         self._chains: dict[str, Chain] = {}
 
@@ -27,7 +28,7 @@ class Ledgers:
         for ledger in leaf.ledgers:
             if ledger.node in self.forked:
                 continue
-            chain = self._chains.setdefault(ledger.node, Chain(ledger.node))
+            chain = self._chains.setdefault(ledger.node, Chain(ledger.node, self._pure))
             try:
                 chain.extend(ledger.links, leaf.round, allowed(ledger.node))
             except Refused:
@@ -53,7 +54,7 @@ class Ledgers:
         """Refuse links that do not continue *node*'s logged chain up to the reservation of this round."""
         if node in self.forked:
             raise Refused(Refusal.EQUIVOCATION, f"the log holds a fork of {node}'s ledger")
-        self._chains.get(node, Chain(node)).check(links, round_, allowed)
+        self._chains.get(node, Chain(node, self._pure)).check(links, round_, allowed)
 
     def dump(self) -> dict[str, object]:
         """Return everything as JSON values, for `load`."""
@@ -61,9 +62,9 @@ class Ledgers:
                 "forked": sorted(self.forked)}
 
     @classmethod
-    def load(cls, state: dict[str, Any]) -> "Ledgers":
+    def load(cls, state: dict[str, Any], pure: Container[str] = ()) -> "Ledgers":
         """Return what `dump` described; raises TypeError, KeyError or ValueError for anything else."""
-        found = cls()
-        found._chains = {node: Chain.load(node, chain) for node, chain in state["chains"].items()}
+        found = cls(pure)
+        found._chains = {node: Chain.load(node, chain, pure) for node, chain in state["chains"].items()}
         found.forked = set(state["forked"])
         return found

@@ -2,6 +2,8 @@
 
 Rules, each refused by name: it is of this federation, has the next number, names the digest of the one
 before, states no budget twice, names departments of the roster, and carries every department's approval.
+The first one names the federation's first roster: departments may have approved other budgets, with the
+same keys, in a federation of the same name that was founded before.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,28 +17,31 @@ DOMAIN = "policy"
 
 
 def next_policy(
-    federation: str, before: roster_pb2.BudgetPolicy | None, budgets: Iterable[roster_pb2.FilterBudget],
-    departments: Iterable[roster_pb2.DepartmentBudget],
+    first: roster_pb2.Roster, before: roster_pb2.BudgetPolicy | None,
+    budgets: Iterable[roster_pb2.FilterBudget], departments: Iterable[roster_pb2.DepartmentBudget],
 ) -> roster_pb2.BudgetPolicy:
-    """The policy that would follow *before* (None: none yet), budgets in order of their names."""
+    """The policy that would follow *before* (None: none yet), budgets in order of their names.
+
+    *first* is the roster with which the federation began.
+    """
     return roster_pb2.BudgetPolicy(
-        federation=federation, number=before.number + 1 if before else 1,
-        previous=digest(DOMAIN, before) if before else b"",
+        federation=first.federation, number=before.number + 1 if before else 1,
+        previous=digest(DOMAIN, before) if before else digest("roster", first),
         budgets=sorted(budgets, key=lambda b: (b.population, b.analyst, b.purpose)),
         departments=sorted(departments, key=lambda b: (b.department, b.population)))
 
 
 def check_policy(
-    roster: roster_pb2.Roster, before: roster_pb2.BudgetPolicy | None, leaf: log_pb2.PolicyLeaf,
+    first: roster_pb2.Roster, before: roster_pb2.BudgetPolicy | None, leaf: log_pb2.PolicyLeaf,
 ) -> None:
-    """Refuse a policy leaf that breaks a rule of this module."""
+    """Refuse a policy leaf that breaks a rule of this module; *first* is the federation's first roster."""
     policy = leaf.policy
-    expected = next_policy(roster.federation, before, policy.budgets, policy.departments)
+    expected = next_policy(first, before, policy.budgets, policy.departments)
     if (policy.federation, policy.number, policy.previous) != (
             expected.federation, expected.number, expected.previous):
         raise Refused(Refusal.EQUIVOCATION,
                       f"the budget policy does not follow number {expected.number - 1}")
-    nodes = {m.name: m for m in roster.members if m.role == roster_pb2.ROLE_NODE}
+    nodes = {m.name: m for m in first.members if m.role == roster_pb2.ROLE_NODE}
     keys = [(b.population, b.analyst, b.purpose) for b in policy.budgets]
     named = [(b.department, b.population) for b in policy.departments]
     if len(set(keys)) != len(keys) or len(set(named)) != len(named):

@@ -24,14 +24,17 @@ DOMAIN: Final = "revocation"
 MAX_ENTRIES: Final = 1_000  # of one list, which travels in the log whole
 
 
-def check_list(roster: roster_pb2.Roster, signed: query_pb2.SignedRevocation) -> None:
+def check_list(first: roster_pb2.Roster, signed: query_pb2.SignedRevocation) -> None:
     """Refuse a list that its issuer did not sign for this federation, or may not issue.
+
+    *first* is the roster with which the federation began: a list of a federation of the same name, founded
+    before, may have a higher serial and take back less.
 
     Raises Refused: CREDENTIALS (nobody's, or not signed), NOT_ALLOWED (another federation, or entries that
     are not its issuer's to make), MALFORMED (no serial, times or order, or too long).
     """
     body = signed.body
-    issuer = next((m for m in roster.members if m.name == body.issuer
+    issuer = next((m for m in first.members if m.name == body.issuer
                    and m.role in (roster_pb2.ROLE_NODE, roster_pb2.ROLE_COORDINATOR)), None)
     if issuer is None:
         raise Refused(Refusal.CREDENTIALS, f"{body.issuer!r} may revoke nothing")
@@ -41,8 +44,9 @@ def check_list(roster: roster_pb2.Roster, signed: query_pb2.SignedRevocation) ->
         raise Refused(Refusal.MALFORMED, f"a revocation list is not canonical: {reason}") from None
     if not signing.verify(issuer.signing_key, data, signed.signature):
         raise Refused(Refusal.CREDENTIALS, f"the revocation list is not signed by {issuer.name}")
-    if body.federation != roster.federation:
-        raise Refused(Refusal.NOT_ALLOWED, f"the revocation list is of the federation {body.federation!r}")
+    if (body.federation, body.founding) != (first.federation, digest("roster", first)):
+        raise Refused(Refusal.NOT_ALLOWED,
+                      f"the revocation list is of another federation, called {body.federation!r}")
     is_department = issuer.role == roster_pb2.ROLE_NODE
     if body.members if is_department else (body.grants or body.analysts):
         raise Refused(Refusal.NOT_ALLOWED, f"the revocation list of {issuer.name} takes back what is not "
@@ -104,10 +108,10 @@ class Revocations:
     def __init__(self) -> None:
         self._lists: dict[str, list[tuple[int, query_pb2.SignedRevocation]]] = {}
 
-    def check(self, roster: roster_pb2.Roster, signed: query_pb2.SignedRevocation,
+    def check(self, first: roster_pb2.Roster, signed: query_pb2.SignedRevocation,
               pending: Iterable[query_pb2.SignedRevocation] = ()) -> None:
         """Refuse a list that may not come next, after all that were folded and then the *pending* ones."""
-        check_list(roster, signed)
+        check_list(first, signed)
         before = self.last(signed.body.issuer)
         for each in pending:
             before = each if each.body.issuer == signed.body.issuer else before

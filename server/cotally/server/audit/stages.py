@@ -2,8 +2,8 @@
 
 Rules, in the order of the log:
 
-- The first roster leaf of a round says which frozen roster was logged, if it comes before the round's
-  transcript: a checkpoint that covers the transcript covers the roster too.
+- The first roster leaf of a round counts, with all that it says of ledgers and grants, if it comes before the
+  round's transcript: a checkpoint that covers the transcript covers the roster too.
 - Announcement, release and dead leaves mark their round. A void leaf marks it as dead too.
 - The first grant leaf of a grant counts; who decrypts under the grant compares it.
 """
@@ -26,7 +26,7 @@ class Stages:
     """The fold of the rules above."""
 
     def __init__(self) -> None:
-        self.frozen: dict[bytes, bytes] = {}
+        self.rosters: dict[bytes, bytes] = {}  # round -> digest("leaf", RosterLeaf)
         self.announced: set[bytes] = set()
         self.released: set[bytes] = set()
         self.dead: set[bytes] = set()
@@ -37,7 +37,7 @@ class Stages:
         if kind == "announcement":
             self.announced.add(entry.announcement.round)
         elif kind == "roster" and entry.roster.round not in combined:
-            self.frozen.setdefault(entry.roster.round, entry.roster.frozen)
+            self.rosters.setdefault(entry.roster.round, digest("leaf", entry.roster))
         elif kind == "release":
             self.released.add(entry.release.round)
         elif kind == "dead":
@@ -50,7 +50,7 @@ class Stages:
     def dump(self) -> dict[str, object]:
         """Return everything as JSON values, for `load`."""
         return {
-            "frozen": [[round_.hex(), frozen.hex()] for round_, frozen in self.frozen.items()],
+            "rosters": [[round_.hex(), leaf.hex()] for round_, leaf in self.rosters.items()],
             "announced": sorted(round_.hex() for round_ in self.announced),
             "released": sorted(round_.hex() for round_ in self.released),
             "dead": sorted(round_.hex() for round_ in self.dead),
@@ -61,7 +61,7 @@ class Stages:
     def load(cls, state: dict[str, Any]) -> "Stages":
         """Return what `dump` described; raises TypeError, KeyError or ValueError for anything else."""
         found = cls()
-        found.frozen = {bytes.fromhex(round_): bytes.fromhex(frozen) for round_, frozen in state["frozen"]}
+        found.rosters = {bytes.fromhex(round_): bytes.fromhex(leaf) for round_, leaf in state["rosters"]}
         found.announced = {bytes.fromhex(round_) for round_ in state["announced"]}
         found.released = {bytes.fromhex(round_) for round_ in state["released"]}
         found.dead = {bytes.fromhex(round_) for round_ in state["dead"]}

@@ -17,7 +17,7 @@ from .merkle import HASH_BYTES, Tree
 from .revocations import Revocations
 from .stages import Stages, grant_leaf
 
-_DUMP_VERSION: Final = 4
+_DUMP_VERSION: Final = 5
 
 
 class View:
@@ -26,10 +26,11 @@ class View:
     def __init__(self, charter: roster_pb2.Charter) -> None:
         self._rosters = [lineage.first(charter)]  # the last is in force
         self._tree = Tree()
-        self._admissions = Admissions(charter.roster.policy.budgets)
+        self._pure = frozenset(t.population for t in charter.catalog.tables if t.pure)
+        self._admissions = Admissions(charter.roster.policy.budgets, self._pure)
         self._policies: list[roster_pb2.BudgetPolicy] = []
         self._stages = Stages()
-        self._ledgers = Ledgers()
+        self._ledgers = Ledgers(self._pure)
         self.revocations = Revocations()
 
     def _take(self, entry: log_pb2.LogEntry, hash_: bytes) -> None:
@@ -98,9 +99,9 @@ class View:
         known = self._admissions.rounds.get(round_)
         return None if known is None else known.leaf
 
-    def frozen(self, round_: bytes) -> bytes | None:
-        """Return the digest of the frozen roster that was logged first for the round, or None."""
-        return self._stages.frozen.get(round_)
+    def roster_hash(self, round_: bytes) -> bytes | None:
+        """Return digest("leaf", RosterLeaf) of the round's first roster leaf, or None."""
+        return self._stages.rosters.get(round_)
 
     def is_dead(self, round_: bytes) -> bool:
         """True iff the log declares the round dead."""
@@ -154,11 +155,11 @@ class View:
         self._admissions.filters.check_replay(charge)
 
     def spent(self, population: str, analyst: str = POPULATION, purpose: str = "") -> int:
-        """Return the pico-rho admitted so far under one filter."""
+        """Return what was admitted so far under one filter."""
         return self._admissions.filters.spent(population, analyst, purpose)
 
     def left(self, population: str, analyst: str = POPULATION, purpose: str = "") -> int | None:
-        """Return the pico-rho that this filter still admits; None without limit."""
+        """Return what this filter still admits; None without limit."""
         return self._admissions.filters.left(population, analyst, purpose)
 
     def purposes(self, population: str, analyst: str) -> list[Key]:
@@ -199,11 +200,7 @@ class View:
         return self._ledgers.spent(node, population, self._admissions.void)
 
     def link_at(self, node: str, length: int) -> bytes | None:
-        """Return the hash of entry *length* of *node*'s logged ledger, or None.
-
-        `check_links` also passes links that only extend the log. Before a decryption they must be in
-        it, or a coordinator that logs nobody's links would hide a fork between two rounds.
-        """
+        """Return the hash of entry *length* of *node*'s logged ledger, or None."""
         return self._ledgers.at(node, length)
 
     def check_links(
@@ -251,5 +248,5 @@ class View:
         self._policies = [roster_pb2.BudgetPolicy.FromString(base64.b64decode(p, validate=True))
                           for p in state["policies"]]
         self._stages = Stages.load(state["stages"])
-        self._ledgers = Ledgers.load(state["ledgers"])
+        self._ledgers = Ledgers.load(state["ledgers"], self._pure)
         self.revocations = Revocations.load(state["revocations"])

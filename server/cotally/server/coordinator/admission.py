@@ -57,7 +57,7 @@ class Gate:
         if len(able) < plan.minimum:
             spent = ", ".join(sorted(set(here) - set(able)))
             raise Refused(Refusal.BUDGET_SPENT,
-                          f"the price of {plan.pico_loss / 1e12:g} rho exceeds what is left for "
+                          f"the price of {plan.account.text(plan.pico_loss)} exceeds what is left for "
                           f"{plan.population!r} at: {spent}")
         return Admission(priced, able)
 
@@ -157,7 +157,7 @@ class Gate:
 
     def roster_is_logged(self, round_: bytes) -> bool:
         """True when the log holds a frozen roster of this round."""
-        return self._follower.frozen(round_) is not None
+        return self._follower.roster_hash(round_) is not None
 
     def check_links(self, commitment: round_pb2.Commitment, plan: round_pb2.Plan) -> None:
         """Refuse ledger links that key holders would refuse, before others pay for the round."""

@@ -37,7 +37,7 @@ class Policies:
         self._audit = audit
         self._log = log
         self._keep = keep
-        self._seen: bytes | None = None  # content of the inbox that was judged
+        self._refused: bytes | None = None  # content of the inbox that was judged, and is no policy
 
     async def run(self) -> None:
         """Watch, for ever."""
@@ -54,17 +54,17 @@ class Policies:
             data = self._inbox.read_bytes()
         except OSError:
             return
-        if data == self._seen:
+        if data == self._refused:
             return
-        self._seen = data
         self._witnessing.follow()
         try:
             leaf = log_pb2.PolicyLeaf.FromString(data)
             if leaf.policy != self._follower.policy:  # else a stop came between the log and this
-                check_policy(self._in_force.federation.charter.roster, self._follower.policy, leaf)
+                check_policy(self._in_force.federation.first, self._follower.policy, leaf)
                 self._audit.append(log_pb2.LogEntry(policy=leaf))
                 self._witnessing.follow()
         except (Refused, DecodeError) as reason:
+            self._refused = data
             message = reason.message if isinstance(reason, Refused) else f"{self._inbox} is damaged"
             self._log.warning("policy_refused", message=message)
             return

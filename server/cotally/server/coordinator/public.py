@@ -1,7 +1,8 @@
 """What analysts and auditors call: decode, check who calls, hand on, encode."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 import grpc.aio
 
@@ -28,9 +29,10 @@ from .in_force import InForce
 from .pricing import Pricing
 from .revoking import Revoking
 from .rounds import Rounds
-from .witnessing import ENTRIES_PER_GROWTH, Witnessing
+from .witnessing import Witnessing
 
 _Context = grpc.aio.ServicerContext[Any, Any]
+ENTRIES_PER_PAGE: Final = 500
 
 
 class AnalystService(analyst_pb2_grpc.AnalystsServicer):
@@ -134,6 +136,7 @@ class AuditService(audit_pb2_grpc.AuditServicer):
         self._revoking = revoking
         self._audit = audit
         self._witnessing = witnessing
+        self._turn = asyncio.Semaphore(1)  # one page at a time for all auditors: rounds need the threads too
 
     @property
     def _federation(self) -> Federation:
@@ -153,11 +156,16 @@ class AuditService(audit_pb2_grpc.AuditServicer):
         self, request: audit_pb2.EntriesRequest, context: _Context
     ) -> AsyncIterator[work_pb2.Frame]:
         self._check_caller(context)
-        for first in range(request.first, request.size, ENTRIES_PER_GROWTH):
-            upto = min(request.size, first + ENTRIES_PER_GROWTH)
-            growth = work_pb2.Growth(first=first, entries=self._audit.entries(first, upto))
-            for frame in split(growth):
+        for first in range(request.first, request.size, ENTRIES_PER_PAGE):
+            async with self._turn:
+                frames = await asyncio.to_thread(
+                    self._page, first, min(request.size, first + ENTRIES_PER_PAGE))
+            for frame in frames:
                 yield frame
+
+    def _page(self, first: int, upto: int) -> list[work_pb2.Frame]:
+        """Entries, hashed anew, in frames: beside the loop, which must not wait for it."""
+        return list(split(work_pb2.Growth(first=first, entries=self._audit.entries(first, upto))))
 
     async def Inclusion(  # noqa: N802
         self, request: audit_pb2.InclusionRequest, context: _Context

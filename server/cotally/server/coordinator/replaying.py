@@ -127,7 +127,8 @@ class Replays:
         asked = self._asked.get(request.query_id)
         if asked is None or member.name not in asked.departments:
             return
-        check_grant(request.grant, member, self._federation.name, asked.envelope.body, self._now_ms())
+        check_grant(request.grant, member, self._federation.name, self._federation.founding,
+                    asked.envelope.body, self._now_ms())
         asked.grants[member.name] = request.grant
         if len(asked.grants) == len(asked.departments):
             asked.bell.set()

@@ -42,12 +42,16 @@ class Revoking:
         self._seen: bytes | None = None  # content of the inbox that was judged
 
     def take(self, signed: query_pb2.SignedRevocation) -> None:
-        """Log its issuer's next list and let it count; the one in force again changes nothing."""
+        """Log its issuer's next list, once, and let it count.
+
+        The one in force may come again: where a disk said that it failed and had not, it has yet to count.
+        """
         self._witnessing.follow()
         issuer = signed.body.issuer
         if signed == self._follower.revocations.last(issuer):
+            self._apply()
             return
-        self._follower.revocations.check(self._in_force.federation.charter.roster, signed)
+        self._follower.revocations.check(self._in_force.federation.first, signed)
         self._audit.append(log_pb2.LogEntry(revocation=log_pb2.RevocationLeaf(revocation=signed)))
         self._witnessing.follow()
         self._log.event("revocations", peer=issuer, message=f"serial {signed.body.serial} counts")
@@ -96,7 +100,6 @@ class Revoking:
             return
         if data == self._seen:
             return
-        self._seen = data
         try:
             signed = query_pb2.SignedRevocation.FromString(data)
             if signed.body.issuer != self._in_force.federation.coordinator().name:
@@ -105,3 +108,4 @@ class Revoking:
         except (Refused, DecodeError) as reason:
             message = reason.message if isinstance(reason, Refused) else f"{self._inbox} is damaged"
             self._log.warning("revocations_refused", message=message)
+        self._seen = data  # not before: a disk that failed is asked again

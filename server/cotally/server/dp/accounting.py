@@ -16,7 +16,7 @@ from functools import lru_cache
 from math import floor
 from typing import Final
 
-from ..model.plan import PICO
+from ..model.account import PICO, Account
 from .rounding import short_decimal_up
 
 EPSILON_DIGITS: Final = 6  # significant digits of a stated epsilon
@@ -48,21 +48,34 @@ def rho_from_epsilon(epsilon: Fraction, delta: Fraction) -> int:
     return max(floor(rho * (1 - _SLACK) * PICO), 0)
 
 
-def epsilon_from_rho(pico_loss: int, delta: Fraction) -> Fraction:
-    """The least epsilon that *pico_loss* implies at *delta*, rounded up to six significant digits.
+def loss_within(epsilon: Fraction, account: Account, delta: Fraction) -> int:
+    """The most of *account*, in its pico-units, that keeps to *epsilon*, rounded down.
+
+    At the federation's *delta* where the account is rho. Pure epsilon is that very number, with no delta.
+
+    >>> loss_within(Fraction(1), Account.EPSILON, Fraction(1, 10**6)) == PICO
+    True
+    """
+    if account is Account.EPSILON:
+        return floor(epsilon * PICO)
+    return rho_from_epsilon(epsilon, delta)
+
+
+def epsilon_from_rho(pico_rho: int, delta: Fraction) -> Fraction:
+    """The least epsilon that *pico_rho* implies at *delta*, rounded up to six significant digits.
 
     >>> epsilon_from_rho(24355970359, Fraction(1, 10**6))
     Fraction(1, 1)
     """
-    return short_decimal_up(exact_epsilon(pico_loss, delta), EPSILON_DIGITS)
+    return short_decimal_up(exact_epsilon(pico_rho, delta), EPSILON_DIGITS)
 
 
 @lru_cache(maxsize=1024)
-def exact_epsilon(pico_loss: int, delta: Fraction) -> Fraction:
+def exact_epsilon(pico_rho: int, delta: Fraction) -> Fraction:
     """`epsilon_from_rho` before it is shortened: an upper bound, tight to about 1e-18."""
-    if pico_loss == 0:
+    if pico_rho == 0:
         return Fraction(0)
-    rho = Fraction(pico_loss, PICO)
+    rho = Fraction(pico_rho, PICO)
     _validate(rho, delta)
     with localcontext(_PRECISION):
         price, log_delta = _decimal(rho), _decimal(delta).ln()

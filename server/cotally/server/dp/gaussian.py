@@ -10,7 +10,8 @@ from fractions import Fraction
 from math import ceil, isqrt
 from typing import Final
 
-from ..model.plan import PICO, Dyadic
+from ..model.account import PICO
+from ..model.plan import Dyadic
 from .rounding import next_scale, scale_of_square
 
 LEAST_VARIANCE: Final = 16  # of a share, in refined integers: tau is then below 1e-67
@@ -58,17 +59,17 @@ def price(l2_squared: int, scale: Dyadic, honest: int, coordinates: int) -> int:
     return ceil(rho * PICO)
 
 
-def share_scale(l2_squared: int, pico_loss: int, honest: int, coordinates: int) -> Dyadic:
-    """The scale of one share for which `price` is at most *pico_loss*."""
-    scale = scale_of_square(Fraction(l2_squared * PICO, 2 * honest * pico_loss))
-    while price(l2_squared, scale, honest, coordinates) > pico_loss:  # where the square is exact, tau is felt
+def share_scale(l2_squared: int, pico_rho: int, honest: int, coordinates: int) -> Dyadic:
+    """The scale of one share for which `price` is at most *pico_rho*."""
+    scale = scale_of_square(Fraction(l2_squared * PICO, 2 * honest * pico_rho))
+    while price(l2_squared, scale, honest, coordinates) > pico_rho:  # where the square is exact, tau is felt
         scale = next_scale(scale)
     return scale
 
 
-def refinement(l2_squared: int, pico_loss: int, honest: int) -> int:
+def refinement(l2_squared: int, pico_rho: int, honest: int) -> int:
     """The smallest power of two by which integers are multiplied so that a share is wide enough."""
-    variance = Fraction(l2_squared * PICO, 2 * honest * pico_loss)
+    variance = Fraction(l2_squared * PICO, 2 * honest * pico_rho)
     factor = 1
     while variance * factor**2 < LEAST_VARIANCE:
         factor *= 2

@@ -29,7 +29,7 @@ def measure(values: Sequence[int], plan: Plan, noise: Noise = Noise.OPENDP) -> l
     for block in plan.blocks:
         if block.offset != len(noised):
             raise Refused(Refusal.PLAN_MISMATCH, f"{title(block)} is out of its place in the vector")
-        measurement = build(block, plan.mechanism, plan.honest)
+        measurement = build(block, plan.mechanism, plan.honest, plan.account)
         cells = values[block.offset : block.offset + block.cells]
         clamped = [min(max(int(value), block.low), block.high) for value in cells]
         if noise is Noise.EXACT:

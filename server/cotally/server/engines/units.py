@@ -2,12 +2,14 @@
 
 Integer columns are exact. Float columns follow one sequence of IEEE 754 double operations, each
 correctly rounded and therefore equal on every engine: clamp to the doubles nearest to the bounds,
-subtract `lower`, divide by `resolution`, add one half, floor; the integer is then clamped to M.
-Clamping comes first, so infinity is safe. A value within rounding of a half may move to the
-neighbouring unit, but never out of 0..M, on which alone sensitivity depends.
+subtract `lower`, divide by `resolution`, add one half, floor, clamp to the double nearest to M; what
+is cut from that is clamped to M again, which that double may exceed. Clamping comes first, so infinity
+is safe, and nothing is cut that is too large for its integer. A value within rounding of a half may
+move to the neighbouring unit, but never out of 0..M, on which alone sensitivity depends.
 """
 
 import math
+from fractions import Fraction
 
 from sqlglot import exp
 
@@ -53,6 +55,8 @@ def _of_float(declared: Column, bindings: Bindings) -> exp.Expression:
     low, high, resolution = map(bindings.bind, bounds)
     offset = binary(exp.Sub, clamp(column(declared.name, RECORDS), low, high), low.copy())
     rounded = exp.Floor(this=binary(exp.Add, binary(exp.Div, offset, resolution), bindings.bind(0.5)))
-    whole = cast(rounded, integer_type(declared.units))
+    most = bindings.bind(nearest(Fraction(declared.units)))
+    bounded = case((exp.GT(this=rounded, expression=most), most.copy()), otherwise=rounded.copy())
+    whole = cast(bounded, integer_type(declared.units))
     top = bindings.bind(declared.units)
     return case((exp.GT(this=whole, expression=top), top.copy()), otherwise=whole.copy())

@@ -6,8 +6,9 @@ Before the key share is used, all of this holds; each point is refused by its ow
 - Announcement, analyst's signature and plan (price, noise, h, minimum) equal our own calculation.
 - Every commitment is signed, of this round and plan, with its department's grant; there are enough.
 - Every member signed a reveal to the same roster, and opens its commitment with a valid proof.
-- The ledger links of every member continue the chain that the log remembers, and reserve this round;
-  the log holds this very roster and those very links, so that no fork can hide between two rounds.
+- The ledger links of every member continue the chain that the log remembers, and reserve this round.
+- The log holds our own recomputation of the roster leaf: this very roster, those very links, so that no
+  fork can hide between two rounds, and each member's grant.
 - The log shows the grant of every member, and holds no list, ahead of the transcript, that takes one back.
 - The product that we decrypt is the one that we multiplied from exactly that roster's parts.
 - The log holds our own recomputation of the transcript leaf at the stated index, and the fold over
@@ -25,8 +26,8 @@ from cotally.server.crypto.keys import KeyShare
 from cotally.server.crypto.signing import SigningKey
 from cotally.server.protocol.announcement import check_announcement, round_id
 from cotally.server.protocol.decryption import decrypt_part
-from cotally.server.protocol.frozen import check_frozen, frozen_digest
-from cotally.server.protocol.reveal import check_reveal, combine, transcript, transcript_leaf
+from cotally.server.protocol.frozen import check_frozen
+from cotally.server.protocol.reveal import check_reveal, combine, roster_leaf, transcript, transcript_leaf
 from cotally.server.wire.federation import Federation, Priced
 from cotally.v1 import log_pb2, roster_pb2, round_pb2, work_pb2
 from cotally.v1.canonical import digest
@@ -99,12 +100,9 @@ class KeyHolderSession:
         return combine(self.federation, evidence.reveals, count)
 
     def _check_logged_roster(self, frozen: round_pb2.SignedFrozenRoster) -> None:
-        if self.follower.frozen(frozen.body.round) != frozen_digest(frozen):
-            raise Refused(Refusal.NOT_WITNESSED, "the log does not hold this frozen roster")
-        for commitment in frozen.body.commitments:
-            last = commitment.body.links[-1]
-            if self.follower.link_at(last.node, last.length) != digest("ledger", last):
-                raise Refused(Refusal.NOT_WITNESSED, f"the log does not hold the ledger links of {last.node}")
+        if self.follower.roster_hash(frozen.body.round) != digest("leaf", roster_leaf(frozen)):
+            raise Refused(Refusal.NOT_WITNESSED,
+                          "the log does not hold this frozen roster with its ledger links and grants")
 
     def _check_log(self, evidence: work_pb2.Evidence, leaf: log_pb2.TranscriptLeaf) -> None:
         round_ = round_id(evidence.announcement)

@@ -7,7 +7,7 @@ Design section 4, Ledger.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from fractions import Fraction
 from typing import Final
 
@@ -32,7 +32,7 @@ from cotally.v1.refusals import Misconfigured, Refusal, Refused
 from cotally.v1.round_pb2 import LedgerEntry, LedgerKind
 from cotally.v1.work_pb2 import LedgerStatus
 
-MAX_PICO_RHO: Final = 2**63 - 1  # what SQLite stores as an integer
+MAX_PICO_LOSS: Final = 2**63 - 1  # what SQLite stores as an integer
 
 _metadata: Final = MetaData()
 _entries: Final = Table(
@@ -61,14 +61,15 @@ class Ledger:
 
     Opening replays and checks the whole chain; raises Misconfigured, naming file and entry, where
     it was altered or belongs to another department. A ledger cut short at its end still chains:
-    `check_logged` compares it with what the audit log remembers.
+    `check_logged` compares it with what the audit log remembers. *pure* names the populations that count
+    in epsilon, for refusals to say so.
     """
 
-    def __init__(self, engine: Engine, node: str) -> None:
+    def __init__(self, engine: Engine, node: str, pure: Container[str] = ()) -> None:
         self._engine = engine
         self._node = node
         self._lock = threading.Lock()
-        self._book = Book(node)
+        self._book = Book(node, pure)
         self._hashes: list[bytes] = []  # hash of entry i + 1
         self._reserved: dict[bytes, int] = {}  # round -> length of its RESERVE
         with self._lock, reading(engine) as connection:
@@ -92,7 +93,7 @@ class Ledger:
 
         What was spent stays spent. Raises Misconfigured for an amount that is negative or too large.
         """
-        if not 0 <= pico_loss <= MAX_PICO_RHO:
+        if not 0 <= pico_loss <= MAX_PICO_LOSS:
             raise Misconfigured(f"the budget of {self._node} for population {population} is out of range")
         with self._lock, self._engine.begin() as connection:
             self._catch_up(connection)
@@ -109,7 +110,7 @@ class Ledger:
         spent + price does not fit, EQUIVOCATION where the round has another price or population,
         MALFORMED for a price out of range.
         """
-        if not round_ or not 0 < pico_loss <= MAX_PICO_RHO:
+        if not round_ or not 0 < pico_loss <= MAX_PICO_LOSS:
             raise Refused(Refusal.MALFORMED, f"{self._node}'s ledger takes no such round or price")
         with self._lock, self._engine.begin() as connection:
             self._catch_up(connection)
@@ -185,7 +186,7 @@ class Ledger:
 
     def burn(self, population: str, pico_loss: int) -> None:
         """Spend *pico_loss* of a population without a round: what a lost ledger may have reserved."""
-        if not 0 < pico_loss <= MAX_PICO_RHO:
+        if not 0 < pico_loss <= MAX_PICO_LOSS:
             raise Refused(Refusal.MALFORMED, f"{self._node}'s ledger burns no such amount")
         with self._lock, self._engine.begin() as connection:
             self._catch_up(connection)

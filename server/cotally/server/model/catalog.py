@@ -5,6 +5,7 @@ from datetime import date
 from enum import StrEnum
 from fractions import Fraction
 
+from .account import Account
 from .query import Derivation
 
 OTHER = "other"  # the key of the cell for NULL and unlisted codes
@@ -101,11 +102,17 @@ class Table:
     holders: tuple[str, ...]  # sorted
     quality: Quality | None = None
     parts: tuple["Table", ...] = ()
+    pure: bool = False  # as every table of its population: only Laplace noise, and epsilon adds up
 
     @property
     def stored(self) -> tuple[str, ...]:
         """Names of the catalog's tables that a department needs in order to measure this one."""
         return tuple(part.name for part in self.parts) or (self.name,)
+
+    @property
+    def account(self) -> Account:
+        """What losses of the table's population are counted in."""
+        return Account.EPSILON if self.pure else Account.RHO
 
     def column(self, name: str) -> Column | None:
         """The column called *name*, or None. The unit column is not among them unless declared."""
@@ -119,6 +126,11 @@ class Catalog:
     federation: str
     epoch: int
     tables: tuple[Table, ...]
+
+    @property
+    def pure(self) -> frozenset[str]:
+        """The populations that count in epsilon."""
+        return frozenset(t.population for t in self.tables if t.pure)
 
     def table(self, name: str) -> Table | None:
         """The table called *name*, or None."""

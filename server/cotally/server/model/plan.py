@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
+from .account import Account
 from .encryption import Encryption
 from .pace import Pace
 from .packing import Packing
 from .query import Mechanism
 
-PICO = 10**12  # pico-rho in one rho
 ANSWER_BASE_MS = 390  # D for a question that costs nothing, where the policy states no other
 
 
@@ -93,7 +93,7 @@ class Block:
     l1: int  # sensitivity of the refined block, overlap included
     l2_squared: int
     scale: Dyadic  # of one department's noise share, in refined integers
-    pico_loss: int
+    pico_loss: int  # in the account of the plan
     coarse: int = 1
     second: Form | None = None  # PRODUCT
     present: tuple[str, ...] = ()  # further columns that must not be NULL, sorted
@@ -135,6 +135,7 @@ class Plan:
     population: str
     minimum: int
     readings: tuple[tuple[int, ...], ...] = ()  # per statistic: positions in `blocks`
+    account: Account = Account.RHO  # what prices are in; not announced: the catalog says it
 
     @property
     def coordinates(self) -> int:

@@ -27,7 +27,7 @@ class Lists:
         return None if data is None else query_pb2.SignedRevocation.FromString(data)
 
     def keep(self, signed: query_pb2.SignedRevocation) -> None:
-        """Store a list with a new serial, before it counts."""
+        """Store a list with a new serial, before it counts; of one serial, the first."""
         with self._engine.begin() as db:
-            db.execute(_lists.insert().values(
+            db.execute(_lists.insert().prefix_with("OR IGNORE").values(
                 serial=signed.body.serial, message=signed.SerializeToString(deterministic=True)))

@@ -9,18 +9,19 @@ from pathlib import Path
 
 from cotally.server.audit import follower_store
 from cotally.server.audit.follower import Follower
-from cotally.server.dp.accounting import rho_from_epsilon
+from cotally.server.dp.accounting import loss_within
 from cotally.server.engines.engine import EngineError
 from cotally.server.engines.holding import Holding
 from cotally.server.engines.idle import Idle
 from cotally.server.engines.source import File
 from cotally.server.ledger import ledger as ledgers
-from cotally.server.model.plan import PICO
+from cotally.server.model.account import PICO, Account
 from cotally.server.rpc import channel, credentials
 from cotally.server.rpc.logs import Log
 from cotally.server.rpc.running import Ready, RunCommand
 from cotally.server.settings import config, party
 from cotally.server.store.database import open_database
+from cotally.server.wire.federation import Federation
 from cotally.v1 import roster_pb2
 from cotally.v1.refusals import Misconfigured, Refused
 
@@ -39,8 +40,8 @@ async def _serve(path: Path, log: Log, ready: Ready) -> None:
     log = Log("node", us.member.name)
     tls = credentials.load(common.ca, common.certificate, common.key)
     database = open_database(us.state / "ledger.db", ledgers.SCHEMA, rounds.SCHEMA, lists.SCHEMA)
-    ledger = ledgers.Ledger(database, us.member.name)
-    budgets = _budgets(settings, us)
+    ledger = ledgers.Ledger(database, us.member.name, us.federation.catalog.pure)
+    budgets = stated_budgets(settings, us.federation)
     followers = follower_store.FollowerStore(open_database(us.state / "log.db", follower_store.SCHEMA))
     holding = Holding(us.state, settings.data)
     tables = await asyncio.to_thread(_snapshots, holding, settings, us, log)
@@ -101,14 +102,18 @@ def set_budgets(ledger: ledgers.Ledger, follower: Follower, name: str, stated: M
             ledger.set_budget(population, budget)
 
 
-def _budgets(settings: config.NodeConfig, us: party.Party) -> dict[str, int]:
-    """Pico-rho by population, rounded down; a population without a budget can spend nothing."""
-    known = {t.population for t in us.federation.catalog.tables}
+def stated_budgets(settings: config.NodeConfig, federation: Federation) -> dict[str, int]:
+    """What each population's ledger may spend, rounded down; one without a budget can spend nothing."""
+    known, pure = {t.population for t in federation.catalog.tables}, federation.catalog.pure
     for population in (*settings.budgets, *settings.budgets_rho):
         if population not in known:
             raise Misconfigured(f"{settings.common.path}: budget.{population}: the catalog has no such "
                                 f"population; it has {', '.join(sorted(known))}")
-    budgets = {p: rho_from_epsilon(e, us.federation.delta) for p, e in settings.budgets.items()}
+        if population in pure and population in settings.budgets_rho:
+            raise Misconfigured(f"{settings.common.path}: budget.{population} is in rho, but population "
+                                f"{population!r} is pure: state epsilon")
+    budgets = {p: loss_within(e, Account.of(p, pure), federation.delta) if e else 0
+               for p, e in settings.budgets.items()}
     return budgets | {p: int(rho * PICO) for p, rho in settings.budgets_rho.items()}
 
 

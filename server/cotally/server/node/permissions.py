@@ -28,7 +28,7 @@ class Permissions:
                  grants: Sequence[query_pb2.SignedGrant] = (), max_age_ms: int | None = None) -> None:
         self.grants = grants
         self._member = federation.member(name, roster_pb2.ROLE_NODE)
-        self._roster = federation.charter.roster  # a succession changes no member
+        self._first, self._founding = federation.first, federation.founding  # a succession changes no member
         self._coordinator = federation.coordinator().name
         self._follower = follower
         self._lists = lists
@@ -56,13 +56,13 @@ class Permissions:
         list with the same one. Any but STEPPED_BACK blocks.
         """
         try:
-            check_list(self._roster, signed)
+            check_list(self._first, signed)
             if signed.body.issuer != self._member.name:
                 raise Refused(Refusal.NOT_ALLOWED, f"the revocation list is of {signed.body.issuer}")
             if signed != self.last:
                 check_later(self.last, signed)
                 self._lists.keep(signed)
-                self._read = signed
+                self._read = self._lists.last()
         except Refused as refused:
             if refused.refusal is not Refusal.STEPPED_BACK:
                 self.block(refused.message)
@@ -86,7 +86,7 @@ class Permissions:
             if grant.body.analyst != envelope.analyst:
                 continue
             try:
-                check_grant(grant, self._member, self._roster.federation, envelope, now_ms)
+                check_grant(grant, self._member, self._first.federation, self._founding, envelope, now_ms)
                 self.check_standing(grant.body, envelope.purpose)
             except Refused as refused:
                 reason = refused

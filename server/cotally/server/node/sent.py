@@ -2,7 +2,8 @@
 
 An entry holds what kind of message it was, its round, its size and its digest, never its content. Its
 hash covers these, its time and the hash of the entry before: whoever noted one hash can tell later
-whether anything up to there was changed, left out or put in. A message that repeats the one before it,
+whether anything up to there was changed, left out, cut off or put in. Every commitment names the last hash at
+its time, and the audit log keeps it. A message that repeats the one before it,
 byte for byte, is not written again: a delivery tried anew, or a dial that nobody answered.
 """
 
@@ -63,6 +64,12 @@ class Sent:
             db.execute(_sent.insert().values(
                 position=position, at_ms=now, kind=kind, round=round_, size=size, digest=digest,
                 hash=_hash(before, position, now, kind, round_, size, digest)))
+
+    def head(self) -> bytes:
+        """Return the hash of the last entry; empty before the first."""
+        with reading(self._engine) as db:
+            return db.execute(
+                sa.select(_sent.c.hash).order_by(_sent.c.position.desc()).limit(1)).scalar() or b""
 
     def entries(self) -> Iterator[Entry]:
         """Yield every entry; Refused EQUIVOCATION, naming its index, at one that breaks the chain."""

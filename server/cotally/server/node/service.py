@@ -147,7 +147,7 @@ class NodeService:
                 if name not in self._tables:
                     raise Refused(Refusal.NOT_ALLOWED, f"{session.name} has no usable snapshot of {name}")
             await asyncio.to_thread(measuring.reach, decision.priced.table)
-            clear = session.reserve(decision)
+            clear = session.reserve(decision, self._sent.head())
             sealed = await self._measured(measuring, decision, clear, received)
             commitment = session.commit(clear, sealed)
             self._log.event("ready", round=decision.round, total=announcement.body.plan.answer_ms,

@@ -112,10 +112,13 @@ class NodeSession:
             raise Refused(Refusal.TOO_FEW_DEPARTMENTS,
                           f"{self.name} takes part only among {self._accept_minimum} departments or more")
 
-    def _check_ledgers_are_current(self, participants: Sequence[str]) -> None:
+    def _check_ledger_is_current(self) -> None:
         logged = self.follower.last_link(self.name)
         if logged is not None:
             self._ledger.check_logged(*logged)
+
+    def _check_ledgers_are_current(self, participants: Sequence[str]) -> None:
+        self._check_ledger_is_current()
         forked = sorted(self.follower.forked.intersection(participants))
         if forked:
             raise Refused(Refusal.EQUIVOCATION,
@@ -123,8 +126,11 @@ class NodeSession:
 
     # Steps 4 and 6: spend, then seal what was measured
 
-    def reserve(self, decision: Decision) -> round_pb2.CommitmentBody:
-        """Spend the price, durably, and return the commitment's clear fields."""
+    def reserve(self, decision: Decision, sent: bytes = b"") -> round_pb2.CommitmentBody:
+        """Spend the price, durably, and return the commitment's clear fields.
+
+        *sent* is the hash of the last entry of our record of what we sent: the log will remember it.
+        """
         plan = decision.priced.plan
         try:
             self._ledger.reserve(
@@ -136,7 +142,7 @@ class NodeSession:
         logged = self.follower.last_link(self.name)
         links = self._ledger.links(logged[0] if logged else 0, decision.round)
         return commitments.clear_fields(self.federation, decision.announcement, self.name, links,
-                                        decision.grant)
+                                        decision.grant, sent)
 
     def commit(self, clear: round_pb2.CommitmentBody, sealed: Sealed) -> round_pb2.Commitment:
         """Store the sealed measurement and return the signed commitment to send at D."""
@@ -218,6 +224,7 @@ class NodeSession:
                 self.forget(round_)
             elif self.follower.is_released(round_):
                 self.close(round_)
+        self.take_budgets()
 
     def forget(self, round_: bytes) -> None:
         """Delete the secrets of a dead round; its price stays reserved, unless the round is voided."""
@@ -229,7 +236,11 @@ class NodeSession:
             self._ledger.void(round_, self._refunds, beside=lambda db: self._rounds.close(db, round_))
 
     def take_budgets(self) -> None:
-        """Let the budgets of the log's last policy be those of our ledger."""
+        """Let the budgets of the log's last policy be those of our ledger, once it is as new as the log."""
+        try:
+            self._check_ledger_is_current()
+        except Refused:
+            return
         for population in sorted({t.population for t in self.federation.catalog.tables}):
             budget = self.follower.budget_of(self.name, population)
             if budget is not None:

@@ -119,7 +119,7 @@ def _fill(spec: Spec, root: Path, arrangement: Arrangement, progress: Progress) 
         sharefile.write(parties[name].folder / f"{name}.share", share, wire_keys.share_binding(dealt.public),
                         passphrase)
     _write_configs(spec, parties, roster, arrangement)
-    _sign_grants(spec, parties)
+    _sign_grants(spec, charter.roster, parties)
     return Held(root, charter, roster)
 
 
@@ -144,7 +144,8 @@ def _write_configs(spec: Spec, parties: Mapping[str, Party], roster: bytes, arra
     populations = {t.name: t.population for t in spec.tables}
     for d in spec.departments:
         folders.make_folder(parties[d.name].folder / "grants")
-        budgets = {p: {d.budget.unit: d.budget.amount} for p in sorted({populations[t] for t in d.data})}
+        stated = {d.budget.unit.value: d.budget.amount}
+        budgets = dict.fromkeys(sorted({populations[t] for t in d.data}), stated)
         write("node", d.name, folders.base_config(d.name, roster) | dial | {
             "grants": "grants", "noise": d.noise.value,
             "data": {t: arrangement.data_path(d, t) for t in d.data}, "budget": budgets})
@@ -160,7 +161,7 @@ def _write_configs(spec: Spec, parties: Mapping[str, Party], roster: bytes, arra
             "purposes": a.purposes})
 
 
-def _sign_grants(spec: Spec, parties: Mapping[str, Party]) -> None:
+def _sign_grants(spec: Spec, first: roster_pb2.Roster, parties: Mapping[str, Party]) -> None:
     """One grant per department and analyst, for every table that the department holds."""
     now = now_ms()
     for d in spec.departments:
@@ -168,7 +169,7 @@ def _sign_grants(spec: Spec, parties: Mapping[str, Party]) -> None:
             continue
         for a in spec.analysts:
             terms = Terms(a.name, a.purposes, list(d.data))
-            write_grant(parties[d.name].folder / "grants", sign_grant(spec.name, d.name, signer, terms, now))
+            write_grant(parties[d.name].folder / "grants", sign_grant(first, d.name, signer, terms, now))
 
 
 def sandbox_arrangement(spec: Spec) -> Arrangement:

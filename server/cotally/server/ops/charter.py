@@ -64,9 +64,9 @@ def missing_approvals(charter: roster_pb2.Charter) -> list[str]:
 
 
 def policy_message(spec: Spec) -> roster_pb2.Policy:
-    """The rules of *spec*, budgets in pico-rho, sorted by population and analyst."""
+    """The rules of *spec*, budgets in each population's account, sorted by population and analyst."""
     budgets = [roster_pb2.FilterBudget(population=population, analyst=analyst,
-                                       pico_loss=budget.pico_loss(spec.delta))
+                                       pico_loss=budget.pico_loss(population, spec.pure, spec.delta))
                for population in spec.populations
                for analyst, budget in [("", spec.population_budget),
                                        *sorted((a.name, a.budget) for a in spec.analysts if a.budget)]
@@ -89,7 +89,7 @@ def _table(t: Table) -> catalog_pb2.Table:
         rows_per_person=t.rows_per_person, groups_per_person=t.groups_per_person,
         expected_people=t.expected_people, max_people=t.max_people, min_departments=t.min_departments,
         vintage=t.vintage, columns=[_column(c) for c in t.columns], holders=t.holders,
-        quality=None if t.quality is None else _quality(t.quality))
+        quality=None if t.quality is None else _quality(t.quality), pure=t.pure)
 
 
 def _quality(quality: Quality) -> catalog_pb2.Quality:

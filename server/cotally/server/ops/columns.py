@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from cotally.server.model.catalog import OTHER, Column, ColumnType
+from cotally.server.planner.limits import MAX_STEPS
 
 from .reader import Section
 
@@ -50,6 +51,8 @@ def _float(s: Section, name: str, nullable: bool) -> Column:
                                f"not {float(resolution):g}")
     if upper - lower > MAX_UNITS * resolution:
         s.refuse("resolution", "is too fine for these bounds: at most 2^53 steps from lower to upper")
+    if max(abs(lower), abs(upper)) > MAX_STEPS * resolution:
+        s.refuse("resolution", "is too fine for bounds so far from 0: at most 2^112 steps from there")
     return Column(name, ColumnType.FLOAT, nullable, lower=lower, upper=upper, resolution=resolution,
                   weight=_weight(s, lower, upper))
 

@@ -12,13 +12,15 @@ from unicodedata import normalize
 
 from cotally.server.crypto import private_files
 from cotally.server.crypto.signing import SigningKey
+from cotally.server.model.account import Account
 from cotally.server.settings import config as role_config
 from cotally.server.wire import charter as wire_charter
 from cotally.server.wire import signed
 from cotally.v1 import query_pb2, roster_pb2
+from cotally.v1.canonical import digest
 from cotally.v1.refusals import Misconfigured
 
-from .spec import Budget
+from .budgets import Budget
 
 DAYS: Final = 365
 _DAY_MS: Final = 86_400_000
@@ -36,11 +38,15 @@ class Terms:
     budgets: Sequence[query_pb2.GrantBudget] = ()
 
 
-def sign_grant(federation: str, department: str, signer: SigningKey, terms: Terms,
+def sign_grant(first: roster_pb2.Roster, department: str, signer: SigningKey, terms: Terms,
                now_ms: int) -> query_pb2.SignedGrant:
-    """The grant of *department*, valid from five minutes before *now_ms* (Unix milliseconds)."""
+    """The grant of *department*, valid from five minutes before *now_ms* (Unix milliseconds).
+
+    *first* is the roster with which the federation began.
+    """
     body = query_pb2.Grant(
-        federation=federation, department=department, analyst=terms.analyst,
+        federation=first.federation, founding=digest("roster", first), department=department,
+        analyst=terms.analyst,
         purposes=sorted({normalize("NFC", p) for p in terms.purposes}), tables=sorted(set(terms.tables)),
         budgets=sorted(terms.budgets, key=lambda b: (b.population, b.purpose)),
         not_before_ms=now_ms - _SKEW_MS, not_after_ms=now_ms + terms.days * _DAY_MS)
@@ -81,16 +87,18 @@ class GrantCommand:
         amount = parser.add_mutually_exclusive_group()
         amount.add_argument("--epsilon", type=Fraction, metavar="E",
                             help="most that the analyst may spend for each purpose on a population, over all "
-                                 "departments and time, at the federation's delta (default: no limit)")
-        amount.add_argument("--rho", type=Fraction, metavar="R", help="the same in rho")
+                                 "departments and time, at the federation's delta or, of pure tables, at "
+                                 "delta 0 (default: no limit)")
+        amount.add_argument("--rho", type=Fraction, metavar="R", help="the same in rho; not for pure tables")
         parser.add_argument("-o", choices=["text", "json"], default="text", dest="output")
         parser.epilog = "A running node lets it count within a second."
 
     def run(self, args: argparse.Namespace) -> int:
         """Sign and write the grant; say where it lies."""
-        path = grant_from_config(args.config, Terms(args.analyst, args.purpose, args.table or (), args.days),
-                                 Budget("epsilon", args.epsilon) if args.epsilon is not None else
-                                 Budget("rho", args.rho) if args.rho is not None else None)
+        stated = [Budget(unit, amount, f"--{unit}") for unit, amount in (
+            (Account.EPSILON, args.epsilon), (Account.RHO, args.rho)) if amount is not None]
+        terms = Terms(args.analyst, args.purpose, args.table or (), args.days)
+        path = grant_from_config(args.config, terms, stated[0] if stated else None)
         if args.output == "json":
             print(json.dumps({"grant": str(path), "analyst": args.analyst}, ensure_ascii=False))
         else:
@@ -120,14 +128,13 @@ def grant_from_config(config: Path, terms: Terms, budget: Budget | None = None) 
     if federation.member(name, roster_pb2.ROLE_NODE).signing_key != signer.public:
         raise Misconfigured(f"{settings.common.signing_key}: the roster gives {name} another signing key")
     tables = terms.tables or held
-    pico_loss = budget.pico_loss(federation.delta) if budget else 0
-    if budget and pico_loss <= 0:
-        raise Misconfigured(f"--{budget.unit} must be above 0")
-    populations = {t.population for t in federation.catalog.tables if t.name in tables}
+    populations = sorted({t.population for t in federation.catalog.tables if t.name in tables})
+    losses = {p: budget.pico_loss(p, federation.catalog.pure, federation.delta)
+              for p in populations} if budget else {}
     budgets = [query_pb2.GrantBudget(population=population, purpose=normalize("NFC", p), pico_loss=pico_loss)
-               for population in populations for p in sorted(set(terms.purposes)) if budget]
+               for population, pico_loss in losses.items() for p in sorted(set(terms.purposes))]
     whole = Terms(terms.analyst, terms.purposes, tables, terms.days, budgets)
-    return write_grant(settings.grants, sign_grant(federation.name, name, signer, whole, now_ms()))
+    return write_grant(settings.grants, sign_grant(federation.first, name, signer, whole, now_ms()))
 
 
 command = GrantCommand()

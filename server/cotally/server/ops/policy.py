@@ -6,7 +6,7 @@
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -15,18 +15,18 @@ from google.protobuf.message import DecodeError
 from cotally.server.audit.policies import check_policy, next_policy
 from cotally.server.coordinator.policies import POLICY
 from cotally.server.crypto.signing import SigningKey
+from cotally.server.model.account import Account
 from cotally.server.settings import config
-from cotally.server.store.book import rho
 from cotally.server.wire import signed
 from cotally.server.wire.federation import Federation
 from cotally.v1 import log_pb2, roster_pb2
 from cotally.v1.commands import Group
 from cotally.v1.refusals import Misconfigured
 
+from .budgets import read_budget
 from .charter import department
 from .reader import read_toml
 from .said import add_output, say
-from .spec import read_budget
 from .succession import blaming, in_force, replace
 
 APPROVAL: Final = ".policy-approval"
@@ -39,7 +39,7 @@ def read_budgets(path: Path, federation: Federation) -> tuple[
     A file without [[budgets]] is refused: it would lift every filter.
     """
     file = read_toml(path)
-    known = {t.population for t in federation.catalog.tables}
+    known, pure = {t.population for t in federation.catalog.tables}, federation.catalog.pure
     nodes = {m.name for m in federation.members(roster_pb2.ROLE_NODE)}
     filters, departments = [], []
     for each in file.sections("budgets"):
@@ -49,7 +49,7 @@ def read_budgets(path: Path, federation: Federation) -> tuple[
         filters.append(roster_pb2.FilterBudget(
             population=population, analyst=each.text("analyst") if each.has("analyst") else "",
             purpose=each.text("purpose") if each.has("purpose") else "",
-            pico_loss=read_budget(each, "budget").pico_loss(federation.delta)))
+            pico_loss=read_budget(each, "budget").pico_loss(population, pure, federation.delta)))
         each.done()
     for each in file.sections("departments") if file.has("departments") else ():
         name, population = each.text("name"), each.text("population")
@@ -57,7 +57,7 @@ def read_budgets(path: Path, federation: Federation) -> tuple[
             each.refuse("name", f"{name!r} with population {population!r} is not in the federation")
         departments.append(roster_pb2.DepartmentBudget(
             department=name, population=population,
-            pico_loss=read_budget(each, "budget").pico_loss(federation.delta)))
+            pico_loss=read_budget(each, "budget").pico_loss(population, pure, federation.delta)))
         each.done()
     file.done()
     return filters, departments
@@ -81,14 +81,18 @@ def approve(policy: roster_pb2.BudgetPolicy, name: str, signer: SigningKey) -> r
     return roster_pb2.Approval(department=name, signature=signed.sign(signer, "policy", policy))
 
 
-def told(policy: roster_pb2.BudgetPolicy) -> Iterator[str]:
-    """One line for each budget of *policy*, for people who approve it."""
+def told(policy: roster_pb2.BudgetPolicy, pure: Container[str]) -> Iterator[str]:
+    """One line for each budget of *policy*, for people who approve it; *pure*: what counts in epsilon."""
     for each in policy.budgets:
         who = " ".join(filter(None, (each.analyst and f"analyst {each.analyst}",
                                      each.purpose and f"purpose {each.purpose!r}"))) or "everybody"
-        yield f"  population {each.population}, {who}: {rho(each.pico_loss)} rho in all"
+        yield f"  population {each.population}, {who}: {_in_all(each, pure)}"
     for ledger in policy.departments:
-        yield f"  department {ledger.department}, {ledger.population}: {rho(ledger.pico_loss)} rho in all"
+        yield f"  department {ledger.department}, {ledger.population}: {_in_all(ledger, pure)}"
+
+
+def _in_all(budget: roster_pb2.FilterBudget | roster_pb2.DepartmentBudget, pure: Container[str]) -> str:
+    return f"{Account.of(budget.population, pure).text(budget.pico_loss)} in all"
 
 
 class ProposeCommand:
@@ -102,7 +106,7 @@ class ProposeCommand:
         parser.add_argument("config", type=Path, metavar="COORDINATOR.toml")
         parser.add_argument("budgets", type=Path, metavar="BUDGETS.toml",
                             help="[[budgets]] population, analyst, purpose, budget; [[departments]] name, "
-                                 "population, budget = { rho = 2.0 }; they replace all former ones")
+                                 "population, budget = { epsilon = 2.0 }; they replace all former ones")
         parser.add_argument("exchange", type=Path, metavar="EXCHANGE", help="folder to write policy.bin into")
         add_output(parser)
         parser.epilog = "Budgets count from the beginning: what was spent stays spent, and on show."
@@ -112,12 +116,13 @@ class ProposeCommand:
         common = config.coordinator(args.config).common
         federation = in_force(common)
         before = common.state / POLICY
-        policy = next_policy(federation.name, read_leaf(before).policy if before.exists() else None,
+        policy = next_policy(federation.first, read_leaf(before).policy if before.exists() else None,
                              *read_budgets(args.budgets, federation))
         path = args.exchange / POLICY
         replace(path, log_pb2.PolicyLeaf(policy=policy).SerializeToString(deterministic=True))
         say(args.output, {"policy": str(path), "number": policy.number}, [
-            f"{path}: policy number {policy.number}", *told(policy), "Every department approves it."])
+            f"{path}: policy number {policy.number}", *told(policy, federation.catalog.pure),
+            "Every department approves it."])
         return 0
 
 
@@ -145,7 +150,8 @@ class ApproveCommand:
             raise Misconfigured(f"{common.signing_key}: this is not the key of {common.name} in the roster")
         path = args.exchange / f"{common.name}{APPROVAL}"
         replace(path, approve(leaf.policy, common.name, signer).SerializeToString(deterministic=True))
-        say(args.output, {"approval": str(path)}, [*told(leaf.policy), f"Approved by {common.name}: {path}"])
+        say(args.output, {"approval": str(path)}, [
+            *told(leaf.policy, federation.catalog.pure), f"Approved by {common.name}: {path}"])
         return 0
 
 
@@ -172,7 +178,7 @@ class SubmitCommand:
         before = common.state / POLICY
         last = read_leaf(before).policy if before.exists() else None
         with blaming(args.exchange):
-            check_policy(federation.charter.roster, last, leaf)
+            check_policy(federation.first, last, leaf)
         place = common.path.parent / POLICY
         replace(place, leaf.SerializeToString(deterministic=True))
         say(args.output, {"policy": str(place), "number": leaf.policy.number}, [

@@ -8,8 +8,9 @@ budgets. A copy that went on by itself after it was restored contradicts the log
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -20,13 +21,12 @@ from cotally.server.audit.checkpoint import check_witnessed
 from cotally.server.audit.follower import Follower
 from cotally.server.ledger import ledger as ledgers
 from cotally.server.ledger.ledger import Ledger, entry_hash
-from cotally.server.model.plan import PICO
+from cotally.server.model.account import PICO, Account
 from cotally.server.node import rounds
 from cotally.server.rpc import channel, credentials
 from cotally.server.rpc.frames import Joiner
 from cotally.server.rpc.refusals import from_error
 from cotally.server.settings import config, party
-from cotally.server.store.book import rho
 from cotally.server.store.database import open_database
 from cotally.v1 import audit_pb2, audit_pb2_grpc, log_pb2, roster_pb2, round_pb2, work_pb2
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
@@ -49,19 +49,20 @@ def logged_entries(entries: Sequence[log_pb2.LogEntry], follower: Follower,
     return [found[length] for length in range(1, last[0] + 1)] if last else []
 
 
-def recover(ledger: Ledger, logged: Sequence[round_pb2.LedgerEntry], unlogged: int | None) -> dict[str, int]:
-    """Continue *ledger* from what was *logged* of it; return what was burned, in pico-rho by population.
+def recover(ledger: Ledger, logged: Sequence[round_pb2.LedgerEntry], unlogged: Mapping[Account, int],
+            pure: Container[str] = ()) -> dict[str, int]:
+    """Continue *ledger* from what was *logged* of it; return what was burned, by population.
 
-    *unlogged*: what the lost copy may have reserved beyond the log, in each population. None: unknown,
-    which burns all that is left, if the ledger was behind. Refused EQUIVOCATION for a ledger that
-    contradicts the log.
+    *unlogged*: what the lost copy may have reserved beyond the log, in each population that counts in that
+    account (*pure*: in epsilon). An account without it is unknown, which burns all that is left, if the
+    ledger was behind. Refused EQUIVOCATION for a ledger that contradicts the log.
     """
     behind = ledger.length < len(logged)
     ledger.adopt(logged)
     burned = {}
     for status in ledger.status():
-        left = status.budget_pico_loss - status.spent_pico_loss
-        amount = unlogged if unlogged is not None else max(left, 0) if behind else 0
+        unknown = max(status.budget_pico_loss - status.spent_pico_loss, 0) if behind else 0
+        amount = unlogged.get(Account.of(status.population, pure), unknown)
         if amount:
             ledger.burn(status.population, amount)
             burned[status.population] = amount
@@ -104,29 +105,37 @@ class RecoverCommand:
         """CONFIG, and what is known of the loss."""
         parser.add_argument("config", type=Path, metavar="CONFIG", help="the department's node.toml")
         parser.add_argument("--unlogged", type=Fraction, metavar="RHO",
-                            help="most that the lost copy may have reserved after its last entry in the log "
-                                 "(default: all that is left, where the ledger is behind)")
+                            help="most that the lost copy may have reserved of a population after its last "
+                                 "entry in the log (default: all that is left, where the ledger is behind)")
+        parser.add_argument("--unlogged-epsilon", type=Fraction, metavar="E",
+                            help="the same of populations that are pure")
         add_output(parser)
         parser.epilog = ("The node must be stopped, the coordinator reachable. Run it after ledger.db came\n"
                          "back from a backup; a node that was not restored loses nothing by it.")
 
     def run(self, args: argparse.Namespace) -> int:
         """Recover; say what was put back and burned."""
-        if args.unlogged is not None and args.unlogged < 0:
-            raise Misconfigured("--unlogged must be 0 or more")
+        stated = {Account.RHO: args.unlogged, Account.EPSILON: args.unlogged_epsilon}
+        unlogged = {account: ceil(most * PICO) for account, most in stated.items() if most is not None}
+        if any(most < 0 for most in unlogged.values()):
+            raise Misconfigured("--unlogged and --unlogged-epsilon must be 0 or more")
         settings = config.node(args.config)
         us = party.load(settings.common, roster_pb2.ROLE_NODE)
         database = open_database(us.state / "ledger.db", ledgers.SCHEMA, rounds.SCHEMA)
-        ledger = Ledger(database, us.member.name)
+        pure = us.federation.catalog.pure
+        ledger = Ledger(database, us.member.name, pure)
         store = follower_store.FollowerStore(open_database(us.state / "log.db", follower_store.SCHEMA))
         entries, follower = asyncio.run(fetch(settings, us, store.load(us.federation.charter)))
         before = ledger.length
-        burned = recover(ledger, logged_entries(entries, follower, us.member.name),
-                         None if args.unlogged is None else -int(-args.unlogged * PICO // 1))
+        burned = recover(ledger, logged_entries(entries, follower, us.member.name), unlogged, pure)
         adopted = ledger.length - before - len(burned)
-        say(args.output, {"adopted": adopted, "burned_rho": {p: rho(b) for p, b in burned.items()}}, [
+        texts = {p: Account.of(p, pure).text(amount) for p, amount in burned.items()}
+        say(args.output, {
+            "adopted": adopted,
+            "burned_rho": {p: Account.number(b) for p, b in burned.items() if p not in pure},
+            "burned_epsilon": {p: Account.number(b) for p, b in burned.items() if p in pure}}, [
             f"{adopted} entries were put back from the audit log.",
-            *(f"Burned {rho(amount)} rho of population {name}." for name, amount in burned.items()),
+            *(f"Burned {text} of population {name}." for name, text in texts.items()),
             *([] if adopted or burned else ["The ledger lacks nothing that the log knows."])])
         return 0
 

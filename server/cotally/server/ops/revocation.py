@@ -14,6 +14,7 @@ from cotally.server.settings.revocations import write_list
 from cotally.server.wire import signed
 from cotally.server.wire.federation import Federation
 from cotally.v1 import query_pb2, roster_pb2
+from cotally.v1.canonical import digest
 from cotally.v1.refusals import Misconfigured
 
 from .grants import now_ms
@@ -45,12 +46,16 @@ class Entries:
         return Entries(self.grants - less.grants, self.analysts - less.analysts, self.members - less.members)
 
 
-def sign_list(federation: str, issuer: str, signer: SigningKey, before: int, entries: Entries,
+def sign_list(first: roster_pb2.Roster, issuer: str, signer: SigningKey, before: int, entries: Entries,
               now: int, days: int = DAYS) -> query_pb2.SignedRevocation:
-    """The list that follows serial *before* (0: none), issued at *now* (Unix milliseconds)."""
+    """The list that follows serial *before* (0: none), issued at *now* (Unix milliseconds).
+
+    *first* is the roster with which the federation began.
+    """
     body = query_pb2.Revocation(
-        federation=federation, issuer=issuer, serial=before + 1, issued_ms=now,
-        next_update_ms=now + days * _DAY_MS, grants=sorted(entries.grants), members=sorted(entries.members),
+        federation=first.federation, founding=digest("roster", first), issuer=issuer, serial=before + 1,
+        issued_ms=now, next_update_ms=now + days * _DAY_MS,
+        grants=sorted(entries.grants), members=sorted(entries.members),
         analysts=[query_pb2.RevokedAnalyst(analyst=a, purpose=p) for a, p in sorted(entries.analysts)])
     return query_pb2.SignedRevocation(body=body, signature=signed.sign(signer, DOMAIN, body))
 
@@ -69,9 +74,9 @@ def issue(common: Common, role: "roster_pb2.Role.ValueType", path: Path, before:
     if args.lift and (unknown := change - entries) != Entries():
         raise Misconfigured(f"--lift: the list does not hold {_told(unknown)[0]}")
     entries = entries - change if args.lift else entries | change
-    made = sign_list(federation.name, common.name, signer, before.serial, entries, now_ms(), args.days)
+    made = sign_list(federation.first, common.name, signer, before.serial, entries, now_ms(), args.days)
     with blaming(path):
-        check_list(federation.charter.roster, made)
+        check_list(federation.first, made)
     write_list(path, made)
     say(args.output, {"list": str(path), "serial": made.body.serial, "revoked": _told(entries)}, [
         f"{path}: list {made.body.serial}, due again in {args.days} days", *_told(entries),

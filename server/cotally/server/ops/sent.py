@@ -11,6 +11,7 @@ from cotally.server.settings import config
 from cotally.server.store.database import open_database
 from cotally.v1.refusals import Misconfigured
 
+from .remembered import check_remembered, remembered_of
 from .said import add_output
 
 
@@ -25,27 +26,37 @@ class SentCommand:
         parser.add_argument("config", type=Path, metavar="CONFIG", help="the department's node.toml")
         parser.add_argument("--round", default="", metavar="HEX", help="only of rounds that begin so")
         parser.add_argument("--last", type=int, default=0, metavar="N", help="only the last N")
+        parser.add_argument("--log", type=Path, metavar="EVIDENCE",
+                            help="an audit file: look for every entry that the log remembers")
         add_output(parser)
         parser.epilog = ("Digests are those of the audit evidence: of a Commit the commitment in the\n"
                          "frozen roster, of a Reveal the reveal in the transcript. The whole chain is\n"
-                         "always verified: a break exits with 4 and names the entry. Note the last hash\n"
-                         "elsewhere, to notice a chain that was cut short.")
+                         "always verified: a break exits with 4 and names the entry. With --log it is\n"
+                         "compared with the audit log, which knows the last entry at the time of each of\n"
+                         "our commitments: a chain that was cut short or written anew exits with 4 too.\n"
+                         "Save and verify that file with `cotally audit` first.")
 
     def run(self, args: argparse.Namespace) -> int:
         """Verify all entries, then show those that are asked for."""
-        path = config.node(args.config).common.state / "sent.db"
+        common = config.node(args.config).common
+        path = common.state / "sent.db"
         if not path.exists():
             raise Misconfigured(f"{path}: this node has not run yet")
         chain = list(sent.Sent(open_database(path, sent.SCHEMA), lambda: 0).entries())
+        remembered = remembered_of(args.log, common.name) if args.log else {}
+        check_remembered(chain, remembered)
         shown = [entry for entry in chain if entry.round.hex().startswith(args.round.lower())]
         shown = shown[-args.last:] if args.last > 0 else shown
         head = chain[-1].hash.hex() if chain else ""
         if args.output == "json":
-            print(json.dumps({"entries": [_plain(e) for e in shown], "count": len(chain), "head": head}))
+            print(json.dumps({"entries": [_plain(e) for e in shown], "count": len(chain), "head": head,
+                              "remembered": len(remembered)}))
         else:
             for entry in shown:
                 print(_line(entry))
             print(f"{len(chain)} entries, chain intact; last hash {head or '(none)'}")
+            if args.log:
+                print(f"the log remembers the last entry of {len(remembered)} rounds; all are here")
         return 0
 
 

@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -101,13 +101,17 @@ def memory(needed: int, free: int | None) -> Finding:
     return ok("memory for the node", said) if free >= needed else fail("memory for the node", said, BUSIEST)
 
 
-def budgets(settings: NodeConfig, held: Iterable[Table], path: Path) -> Iterator[Finding]:
+def budgets(settings: NodeConfig, held: Collection[Table], path: Path) -> Iterator[Finding]:
     """Whether every population that we hold may spend something, and no other is named."""
     ours = sorted({table.population for table in held})
     named = {**settings.budgets, **settings.budgets_rho}
     for population in sorted(set(named) - set(ours)):
         yield fail("budget", f"budget.{population}: we hold no table of such a population; there are "
                              f"{', '.join(ours)}", edit(path))
+    pure = {table.population for table in held if table.pure}
+    for population in sorted(pure & set(settings.budgets_rho)):
+        yield fail("budget", f"budget.{population} is in rho, but population {population!r} is pure: state "
+                             "epsilon", edit(path))
     for population in ours:
         if not named.get(population):
             yield warn("budget", f"budget.{population} is missing or 0: every question is refused",

@@ -10,37 +10,22 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from cotally.server.dp.accounting import rho_from_epsilon
 from cotally.server.dp.noise import Noise
 from cotally.server.engines.source import absolute, is_url, parse, spelling
 from cotally.server.model.catalog import Table
 from cotally.server.model.encryption import Encryption
 from cotally.server.model.pace import Pace
-from cotally.server.model.plan import ANSWER_BASE_MS, PICO
+from cotally.server.model.plan import ANSWER_BASE_MS
 from cotally.v1.refusals import Misconfigured
 
+from .budgets import Budget, read_budget
 from .columns import read_columns
 from .quality import read_quality
 from .reader import Section, read_toml
 
 KEY_BITS = (2048, 3072, 4096)
 MAX_KEY_HOLDERS = 16
-MAX_BUDGET = 10_000  # epsilon or rho; more is no budget
 _DAY_SECONDS = 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What may be spent: {epsilon = x} at the federation's delta, or {rho = x}."""
-
-    unit: str  # "epsilon" or "rho"
-    amount: Fraction
-
-    def pico_loss(self, delta: Fraction) -> int:
-        """In the ledgers' unit, rounded down."""
-        if self.unit == "rho":
-            return int(self.amount * PICO)
-        return rho_from_epsilon(self.amount, delta)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +73,11 @@ class Spec:
     def populations(self) -> tuple[str, ...]:
         """Names of all populations, sorted."""
         return tuple(sorted({t.population for t in self.tables}))
+
+    @property
+    def pure(self) -> frozenset[str]:
+        """Those that count in epsilon."""
+        return frozenset(t.population for t in self.tables if t.pure)
 
     def data_source(self, department: Department, table: str) -> str:
         """Where the data of *table* lie: an absolute path, the spec's own folder the base; or an address."""
@@ -190,7 +180,8 @@ def _table(s: Section, i: int, federation: str, minimum: int, colluding: int,
         groups_per_person=s.integer("max_groups_per_person", 1, most, 1),
         expected_people=expected, max_people=people,
         min_departments=least, vintage=s.text("vintage", "1"),
-        columns=read_columns(s.sections("columns")), holders=holders, quality=read_quality(s))
+        columns=read_columns(s.sections("columns")), holders=holders, quality=read_quality(s),
+        pure=s.flag("pure", False))
     s.done()
     return table
 
@@ -204,6 +195,11 @@ def _check_tables(sections: Sequence[Section], tables: Sequence[Table]) -> None:
                 sections[i].refuse(
                     "population", f"{table.population!r} would hold persons and single rows at once (as "
                                   f"{other.name!r} says); give event-level tables one of their own")
+            if other.population == table.population and other.pure != table.pure:
+                pure, normal = (table, other) if table.pure else (other, table)
+                sections[i].refuse(
+                    "pure", f"is true for {pure.name!r} and not for {normal.name!r}, both of population "
+                            f"{table.population!r}, which counts in one thing: let all its tables agree")
 
 
 def _departments(sections: list[Section], tables: list[Section]) -> tuple[Department, ...]:
@@ -245,26 +241,14 @@ def _analysts(sections: list[Section]) -> tuple[Analyst, ...]:
     return tuple(found)
 
 
-def read_budget(s: Section, key: str) -> Budget:
-    inner = s.section(key)
-    units = [u for u in ("epsilon", "rho") if inner.has(u)]
-    inner.done()
-    if len(units) != 1:
-        s.refuse(key, "must hold one of epsilon and rho, as in { epsilon = 10.0 }")
-    amount = inner.number(units[0])
-    if not 0 < amount <= MAX_BUDGET:
-        inner.refuse(units[0], f"must be above 0 and at most {MAX_BUDGET}")
-    return Budget(units[0], amount)
-
-
 def _check_budgets(spec: Spec) -> None:
-    places = [(f"departments[{i}].budget", d.budget) for i, d in enumerate(spec.departments)]
-    places += [(f"analysts[{i}].budget", a.budget) for i, a in enumerate(spec.analysts) if a.budget]
-    if spec.population_budget:
-        places.append(("federation.population_budget", spec.population_budget))
-    for place, budget in places:
-        if budget.pico_loss(spec.delta) < 1:
-            raise Misconfigured(f"{spec.file}: {place} is too small to buy anything at this delta")
+    """Refuse a budget that buys nothing in a population that it is for."""
+    stated = [(d.budget, {t.population for t in spec.tables if t.name in d.data}) for d in spec.departments]
+    overall = [spec.population_budget, *(a.budget for a in spec.analysts)]
+    stated += [(budget, {*spec.populations}) for budget in overall if budget]
+    for budget, populations in stated:
+        for population in sorted(populations):
+            budget.pico_loss(population, spec.pure, spec.delta)
 
 
 def _check_names(file: Path, spec: Spec) -> None:

@@ -45,7 +45,7 @@ def check(query: Query, table: Table) -> None:
     _check_statistics(query, table)
     if query.where is not None:
         _Conditions(table).check(query.where, depth=1)
-    _check_privacy(query.privacy)
+    _check_privacy(query.privacy, table)
 
 
 def _check_keys(keys: tuple[str, ...], table: Table) -> None:
@@ -94,6 +94,9 @@ def _check_errors(query: Query) -> None:
 def _check_alias(alias: str, keys: tuple[str, ...]) -> None:
     if not alias:
         raise Refused(Refusal.MALFORMED, "a statistic has no name")
+    if len(alias) > limits.MAX_NAME:
+        raise Refused(Refusal.UNSUPPORTED,
+                      f"the name {alias[:20]!r}... is longer than {limits.MAX_NAME} characters")
     if alias.endswith(RESERVED_ENDINGS):
         raise Refused(
             Refusal.MALFORMED,
@@ -175,13 +178,23 @@ def _check_number(literal: Literal, column: Column) -> None:
         )
 
 
-def _check_privacy(privacy: Privacy) -> None:
+def _check_privacy(privacy: Privacy, table: Table) -> None:
     if not isinstance(privacy.target, Target) or not isinstance(privacy.mechanism, Mechanism):
         raise Refused(Refusal.MALFORMED, "the privacy clause lacks its target or its mechanism")
     if not isinstance(privacy.amount, Fraction) or not isinstance(privacy.confidence, Fraction):
         raise Refused(Refusal.MALFORMED, "the privacy clause's numbers are not exact")
     if not limits.LEAST_CONFIDENCE <= privacy.confidence <= limits.MOST_CONFIDENCE:
         raise Refused(Refusal.BAD_PRIVACY, "confidence must lie between 0.5 and 0.9999")
+    if table.pure:
+        _check_pure(privacy, table.population)
+
+
+def _check_pure(privacy: Privacy, population: str) -> None:
+    """Refuse what has no pure epsilon, or is not asked in it."""
+    if privacy.mechanism is not Mechanism.LAPLACE:
+        raise Refused(Refusal.BAD_PRIVACY, f"population {population!r} is pure: state mechanism = 'laplace'")
+    if privacy.target is Target.RHO:
+        raise Refused(Refusal.BAD_PRIVACY, f"population {population!r} is pure: state epsilon instead of rho")
 
 
 def _repeated(names: tuple[str, ...]) -> str:

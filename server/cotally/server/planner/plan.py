@@ -9,8 +9,9 @@ from cotally.v1.refusals import Refusal, Refused
 from ..crypto.packing import slot_width
 from ..dp import gaussian, laplace, mechanism
 from ..dp.rounding import short_decimal_up
+from ..model.account import PICO, Account
 from ..model.catalog import Table
-from ..model.plan import PICO, Block, Plan, Rules
+from ..model.plan import Block, Plan, Rules
 from ..model.query import (
     All,
     Any,
@@ -50,20 +51,20 @@ def make_plan(query: Query, table: Table, rules: Rules) -> Plan:
             Refusal.BAD_PRIVACY, f"{name(query)} makes totals of {found} too large for {TOTAL_BITS} bits"
         ) from None
     for block in plan.blocks:
-        mechanism.build(block, plan.mechanism, plan.honest)  # OpenDP agrees with the price, or it is refused
+        mechanism.build(block, plan.mechanism, plan.honest, plan.account)  # OpenDP agrees, or it is refused
     return plan
 
 
 def _price(query: Query, table: Table, rules: Rules, layout: Layout) -> Plan:
     kind = query.privacy.mechanism
-    blocks = tuple(_blocks(layout, kind, block_rhos(query, table, rules, layout)))
+    blocks = tuple(_blocks(layout, kind, block_rhos(query, table, rules, layout), table.account))
     packing = pack(blocks, kind, layout.departments, rules.modulus_bits)
     return Plan(
         blocks=blocks,
         mechanism=kind,
         honest=layout.share_of(kind),
         pico_loss=sum(block.pico_loss for block in blocks),
-        epsilon=_pure_epsilon(query, blocks) if kind is Mechanism.LAPLACE else None,
+        epsilon=_pure_epsilon(query, table, blocks) if kind is Mechanism.LAPLACE else None,
         packing=packing,
         answer_ms=answering_time(
             table.max_people * layout.passes, layout.coordinates, packing.ciphertexts, rules,
@@ -71,6 +72,7 @@ def _price(query: Query, table: Table, rules: Rules, layout: Layout) -> Plan:
         population=table.population,
         minimum=table.min_departments,
         readings=layout.readings,
+        account=table.account,
     )
 
 
@@ -88,15 +90,18 @@ def _literals(predicate: Predicate | None) -> int:
     return 0
 
 
-def _blocks(layout: Layout, kind: Mechanism, rhos: tuple[Fraction, ...]) -> Iterator[Block]:
+def _blocks(
+    layout: Layout, kind: Mechanism, rhos: tuple[Fraction, ...], account: Account
+) -> Iterator[Block]:
     offset, coordinates = 0, layout.coordinates
     for encoding, rho in zip(layout.encodings, rhos, strict=True):
-        yield _block(layout, encoding, offset, coordinates, kind, rho)
+        yield _block(layout, encoding, offset, coordinates, kind, rho, account)
         offset += layout.groups * encoding.width
 
 
 def _block(
-    layout: Layout, encoding: Encoding, offset: int, coordinates: int, kind: Mechanism, rho: Fraction
+    layout: Layout, encoding: Encoding, offset: int, coordinates: int, kind: Mechanism, rho: Fraction,
+    account: Account,
 ) -> Block:
     l1, l2_squared = layout.bounds.l1(encoding), layout.bounds.l2_squared(encoding)
     if kind is Mechanism.GAUSSIAN:
@@ -109,7 +114,7 @@ def _block(
         refinement = laplace.refinement(l1, 2 * rho)
         l1, l2_squared = l1 * refinement, l2_squared * refinement**2
         scale = laplace.share_scale(l1, 2 * rho)
-        price = laplace.price(l1, scale)
+        price = laplace.price(l1, scale, account)
     low, high = layout.bounds.caps(encoding)
     return Block(
         kind=encoding.kind, column=encoding.column, offset=offset, cells=layout.groups * encoding.width,
@@ -120,8 +125,13 @@ def _block(
     )
 
 
-def _pure_epsilon(query: Query, blocks: tuple[Block, ...]) -> Fraction:
-    """The sum of the blocks' epsilons as a short decimal, rounded up, but never above what was asked."""
+def _pure_epsilon(query: Query, table: Table, blocks: tuple[Block, ...]) -> Fraction:
+    """The sum of the blocks' epsilons as a short decimal, rounded up, but never above what was asked.
+
+    Where the population counts in epsilon, it is the price itself.
+    """
+    if table.pure:
+        return Fraction(sum(block.pico_loss for block in blocks), PICO)
     exact = sum((laplace.epsilon(block.l1, block.scale) for block in blocks), Fraction(0))
     short = short_decimal_up(exact, _EPSILON_DIGITS)
     return min(short, query.privacy.amount) if query.privacy.target is Target.EPSILON else short

@@ -39,6 +39,9 @@ def effective(query: Query, table: Table, others: Sequence[Table]) -> Table:
             raise Refused(Refusal.MALFORMED, f"the computed key {key.name!r} has the name of a column")
         if key.name not in query.keys:
             raise Refused(Refusal.MALFORMED, f"the computed key {key.name!r} is not in GROUP BY")
+        if len(key.name) > limits.MAX_NAME:
+            raise Refused(Refusal.UNSUPPORTED,
+                          f"the name {key.name[:20]!r}... is longer than {limits.MAX_NAME} characters")
         made = _derived(_declared(table, key.column), key, room)
         room //= len(made.keys)
         table = replace(table, columns=(*table.columns, made))

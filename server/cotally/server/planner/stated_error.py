@@ -9,8 +9,8 @@ from cotally.v1.refusals import Refusal, Refused
 
 from ..dp import gaussian, laplace
 from ..dp.rounding import decimal_text, root_up, short_decimal_down, short_decimal_up
+from ..model.account import PICO
 from ..model.catalog import Table
-from ..model.plan import PICO
 from ..model.query import Mechanism, Query, StatisticKind
 from ..statistics.registry import METHODS
 from ..statistics.request import Basis
@@ -43,7 +43,7 @@ class StatedError:
         ]
         self._constant = width_squared(query, table, self._request) / (2 * layout.share_of(self._mechanism))
 
-    def pico_loss(self, error: Fraction, given: Sequence[int]) -> int:
+    def pico_rho(self, error: Fraction, given: Sequence[int]) -> int:
         """The least price of a part at which the half-width is at most *error*.
 
         *given* is the pico-rho that each block of the layout has from other statistics.
@@ -67,10 +67,10 @@ class StatedError:
 
     def _refinement(self, price: int) -> int:
         bounds, encoding = self._layout.bounds, self._encodings[0]
-        pico_loss = ceil(price * self._own[0])
+        pico_rho = ceil(price * self._own[0])
         if self._mechanism is Mechanism.GAUSSIAN:
-            return gaussian.refinement(bounds.l2_squared(encoding), pico_loss, self._layout.honest)
-        return laplace.refinement(bounds.l1(encoding), Fraction(2 * pico_loss, PICO))
+            return gaussian.refinement(bounds.l2_squared(encoding), pico_rho, self._layout.honest)
+        return laplace.refinement(bounds.l1(encoding), Fraction(2 * pico_rho, PICO))
 
     def _least(self, error: Fraction, given: Sequence[int]) -> int:
         """The least price of a part at which the half-width is at most *error*, were totals not whole."""
@@ -94,19 +94,19 @@ class StatedError:
         square = self._half_width_squared(rhos)
         return square is not None and square <= error**2
 
-    def _half_width_squared(self, pico_losss: Sequence[Fraction]) -> Fraction | None:
+    def _half_width_squared(self, pico_rhos: Sequence[Fraction]) -> Fraction | None:
         reach = [
-            self._constant * shape * PICO / pico_loss
-            for shape, pico_loss in zip(self._shape, pico_losss, strict=True)
+            self._constant * shape * PICO / pico_rho
+            for shape, pico_rho in zip(self._shape, pico_rhos, strict=True)
         ]
         return self._method.half_width_squared(reach, self._request, self._people)
 
-    def error(self, pico_losss: Sequence[Fraction]) -> Fraction | None:
-        """The half-width, rounded up, where the layout's blocks spend *pico_losss*; None: the whole line."""
-        return self._error([pico_losss[block] for block in self._reading])
+    def error(self, pico_rhos: Sequence[Fraction]) -> Fraction | None:
+        """The half-width, rounded up, where the layout's blocks spend *pico_rhos*; None: the whole line."""
+        return self._error([pico_rhos[block] for block in self._reading])
 
-    def _error(self, pico_losss: Sequence[Fraction]) -> Fraction | None:
-        square = self._half_width_squared(pico_losss)
+    def _error(self, pico_rhos: Sequence[Fraction]) -> Fraction | None:
+        square = self._half_width_squared(pico_rhos)
         return None if square is None else root_up(square)
 
     def range(self, shares: Parts) -> tuple[Fraction, Fraction]:
@@ -126,6 +126,6 @@ class StatedError:
             raise Refused(
                 Refusal.BAD_PRIVACY,
                 f"no error can be stated for {self._request.statistic.alias!r}: a group has about "
-                f"{decimal_text(self._people)} people, too few for its noise; state epsilon or rho",
+                f"{decimal_text(self._people)} people, too few for its noise; state epsilon instead",
             )
         return least, most

@@ -7,8 +7,8 @@ from typing import Final
 from cotally.v1.refusals import Refusal, Refused
 
 from ..dp.rounding import decimal_text
+from ..model.account import PICO
 from ..model.catalog import Table
-from ..model.plan import PICO
 from ..model.query import Query
 from . import limits
 from .layout import Layout
@@ -18,7 +18,7 @@ from .stated_error import StatedError
 _SWEEPS: Final = 3  # of settling what statistics that share blocks can leave to each other
 
 
-def stated_pico_loss(query: Query, table: Table, layout: Layout) -> list[int]:
+def stated_pico_rho(query: Query, table: Table, layout: Layout) -> list[int]:
     """The pico-rho of each block: what the stated errors need, and for statistics without one the like.
 
     A statistic counts on what others give to the blocks that it shares with them and buys the rest, in
@@ -45,7 +45,7 @@ def stated_pico_loss(query: Query, table: Table, layout: Layout) -> list[int]:
     for _ in range(_SWEEPS if len(stated) > 1 else 1):
         for i, each in stated.items():
             given = _needed(layout, {j: stated[j] for j in stated if j != i}, prices)
-            prices[i] = each.pico_loss(amounts[i], given)
+            prices[i] = each.pico_rho(amounts[i], given)
     needed = _needed(layout, stated, prices)
     average = Fraction(sum(prices.values()), len(prices))
     spent = [own or ceil(average * part) for own, part in zip(needed, whole, strict=True)]
@@ -58,6 +58,6 @@ def _needed(layout: Layout, stated: dict[int, StatedError], prices: dict[int, in
     """The largest pico-rho that any of *stated* wants of each block."""
     needed = [0] * len(layout.encodings)
     for i, each in stated.items():
-        for block, pico_loss in each.spent(prices[i]).items():
-            needed[block] = max(needed[block], pico_loss)
+        for block, pico_rho in each.spent(prices[i]).items():
+            needed[block] = max(needed[block], pico_rho)
     return needed

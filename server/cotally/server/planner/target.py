@@ -1,4 +1,4 @@
-"""From the privacy clause to the rho of each block.
+"""From the privacy clause to the rho of each block: how strong its noise is, whatever is counted.
 
 Everything is a rational; what is rounded is rounded so that no more than the asked price is spent and
 the asked error is met.
@@ -9,42 +9,50 @@ from math import floor
 
 from cotally.v1.refusals import Refusal, Refused
 
-from ..dp.accounting import rho_from_epsilon
-from ..dp.rounding import decimal_text
+from ..dp.accounting import loss_within
+from ..dp.rounding import decimal_text, root_up
+from ..model.account import PICO
 from ..model.catalog import Table
-from ..model.plan import PICO, Rules
+from ..model.plan import Rules
 from ..model.query import Mechanism, Query, Target
 from . import limits
 from .layout import Layout
 from .split import parts, shares
 from .stated_error import StatedError
-from .stated_errors import stated_pico_loss
+from .stated_errors import stated_pico_rho
 
 
 def block_rhos(query: Query, table: Table, rules: Rules, layout: Layout) -> tuple[Fraction, ...]:
-    """The rho that each block may spend: pico-rho, except that a pure epsilon is kept exact.
+    """The rho that each block may spend: whole pico-rho, or e^2/2 of its pure epsilon e.
 
-    Raises Refused BAD_PRIVACY, with the number and the range in which it may lie.
+    That epsilon is exact, or, where the population counts in epsilon, of whole pico-epsilon. Raises Refused
+    BAD_PRIVACY, with the number and the range in which it may lie.
     """
     refuse_outside(query, acceptable(query, table, layout))
     amount = query.privacy.amount
     if query.privacy.target is Target.ERROR:
-        return tuple(Fraction(each, PICO) for each in stated_pico_loss(query, table, layout))
+        rhos = tuple(Fraction(each, PICO) for each in stated_pico_rho(query, table, layout))
+        if table.pure and sum(root_up(2 * rho) for rho in rhos) > limits.MOST_EPSILON:
+            raise Refused(
+                Refusal.BAD_PRIVACY, "the stated errors together need an epsilon above 100; widen one")
+        return rhos
     wanted = shares(layout, parts(query, table, layout))
     whole = sum(wanted, Fraction(0))
-    if query.privacy.target is Target.EPSILON and query.privacy.mechanism is Mechanism.LAPLACE:
+    pure = query.privacy.target is Target.EPSILON and query.privacy.mechanism is Mechanism.LAPLACE
+    if pure and not table.pure:
         return tuple((amount * part / whole) ** 2 / 2 for part in wanted)
     if query.privacy.target is Target.EPSILON:
-        pico_loss = rho_from_epsilon(amount, rules.delta)
+        pico_loss = loss_within(amount, table.account, rules.delta)
     else:
         pico_loss = floor(amount * PICO)
     spent = [floor(pico_loss * part / whole) for part in wanted]
     if min(spent) < 1:
         raise Refused(
             Refusal.BAD_PRIVACY,
-            f"{name(query)} is too little to split over {len(spent)} blocks of at least one pico-rho",
+            f"{name(query)} is too little to split over {len(spent)} blocks of at least one "
+            f"pico-{table.account}",
         )
-    return tuple(Fraction(each, PICO) for each in spent)
+    return tuple(Fraction(each, PICO) ** 2 / 2 if pure else Fraction(each, PICO) for each in spent)
 
 
 def acceptable(query: Query, table: Table, layout: Layout) -> tuple[Fraction, Fraction]:

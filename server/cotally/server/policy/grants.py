@@ -16,25 +16,25 @@ MAX_NESTING: Final = 64  # of predicates; canonical.py bounds messages likewise
 
 
 def check_grant(
-    grant: query_pb2.SignedGrant, department: roster_pb2.Member, federation: str,
+    grant: query_pb2.SignedGrant, department: roster_pb2.Member, federation: str, founding: bytes,
     envelope: query_pb2.Envelope, now_ms: int,
 ) -> None:
     """Refuse unless *department* signed *grant*, and it covers the envelope's question at *now_ms*.
 
-    Checked: signature, federation, department, analyst, purpose, every table, every column that the query
-    touches (keys and what they are computed from, WHERE, bounds, statistics, weights), every kind of
-    statistic, the period, both ends included, and that its budgets are above 0 and stated once. What they
-    allow is for the filters (`least_granted`).
+    Checked: signature, federation (its name, and *founding*, the digest of its first roster), department,
+    analyst, purpose, every table, every column that the query touches (keys and what they are computed
+    from, WHERE, bounds, statistics, weights), every kind of statistic, the period, both ends included, and
+    that its budgets are above 0 and stated once. What they allow is for the filters (`least_granted`).
     Raises Refused: NOT_ALLOWED, naming department, analyst and what is missing; EXPIRED after the
     period; CREDENTIALS for a signature that is not the department's; MALFORMED.
     """
     body = grant.body
     _check_signature(grant, department)
     who = f"department {department.name} has not granted {envelope.analyst}"
-    if body.federation != federation or body.department != department.name:
+    if (body.federation, body.founding, body.department) != (federation, founding, department.name):
         raise Refused(
             Refusal.NOT_ALLOWED,
-            f"{who} anything: the grant is of {body.department} in federation {body.federation}",
+            f"{who} anything here: the grant is of {body.department} in a federation {body.federation}",
         )
     if body.analyst != envelope.analyst:
         raise Refused(Refusal.NOT_ALLOWED, f"{who} anything: the grant is {body.analyst}'s")
@@ -55,7 +55,7 @@ def check_grant(
 
 
 def least_granted(grants: Iterable[query_pb2.SignedGrant], population: str, purpose: str) -> int:
-    """Return the least pico-rho that one of *grants* allows for the purpose; 0 where none sets a limit."""
+    """Return the least that one of *grants* allows for the purpose; 0 where none sets a limit."""
     stated = [budget.pico_loss for grant in grants for budget in grant.body.budgets
               if (budget.population, budget.purpose) == (population, purpose)]
     return min(stated, default=0)

@@ -18,15 +18,18 @@ SALT_BYTES = 32
 
 def clear_fields(
     federation: Federation, announcement: round_pb2.SignedAnnouncement, node: str,
-    links: Sequence[round_pb2.LedgerEntry], grant: query_pb2.SignedGrant,
+    links: Sequence[round_pb2.LedgerEntry], grant: query_pb2.SignedGrant, sent: bytes = b"",
 ) -> round_pb2.CommitmentBody:
-    """The commitment of *node* before anything is sealed into it."""
+    """The commitment of *node* before anything is sealed into it.
+
+    *sent* is the hash of the last entry of its record of what it sent.
+    """
     plan = announcement.body.plan
     return round_pb2.CommitmentBody(
         version=VERSION, federation=federation.name, roster=federation.roster,
         catalog=federation.catalog_digest, public_key=federation.key_digest,
         round=round_id(announcement), node=node, plan=digest("plan", plan),
-        ciphertexts=plan.packing.ciphertexts, links=links, grant=grant)
+        ciphertexts=plan.packing.ciphertexts, links=links, grant=grant, sent=sent)
 
 
 def proof_context(clear: round_pb2.CommitmentBody) -> bytes:
@@ -64,14 +67,17 @@ def check_commitment(
         raise Refused(Refusal.NOT_ALLOWED, f"{body.node!r} does not take part in this round")
     member = federation.member(body.node, roster_pb2.ROLE_NODE)
     check_signature(member, "commitment", body, commitment.signature)
-    expected = clear_fields(federation, announcement, body.node, body.links, body.grant)
+    expected = clear_fields(federation, announcement, body.node, body.links, body.grant, body.sent)
     if digest("clear", expected) != proof_context(body):
         raise Refused(Refusal.PLAN_MISMATCH, f"the commitment of {body.node} is not for this round and plan")
     if len(body.sealed) != len(body.round):
         raise Refused(Refusal.MALFORMED, f"the commitment of {body.node} seals nothing")
+    if len(body.sent) not in (0, len(body.round)):
+        raise Refused(Refusal.MALFORMED, f"the commitment of {body.node} names no entry of what it sent")
     _check_reservation(body, priced)
     envelope = announcement.body.envelope.body
-    check_grant(body.grant, member, federation.name, envelope, announcement.body.announced_ms)
+    check_grant(body.grant, member, federation.name, federation.founding, envelope,
+                announcement.body.announced_ms)
 
 
 def _check_reservation(body: round_pb2.CommitmentBody, priced: Priced) -> None:

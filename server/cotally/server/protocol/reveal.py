@@ -93,12 +93,13 @@ def transcript_leaf(announcement: round_pb2.Announcement, frozen: round_pb2.Sign
     return log_pb2.TranscriptLeaf(
         round=made.round, population=population, pico_loss=announcement.plan.pico_loss,
         analyst=envelope.analyst, purpose=envelope.purpose, transcript=digest("transcript", made),
-        granted_pico_loss=granted)
+        granted_pico_loss=granted, announced_ms=announcement.announced_ms)
 
 
 def roster_leaf(frozen: round_pb2.SignedFrozenRoster) -> log_pb2.RosterLeaf:
-    """The log entry of a frozen roster, with everybody's ledger links."""
+    """The log entry of a frozen roster: everybody's ledger links, grant, and last entry of what it sent."""
     return log_pb2.RosterLeaf(
         round=frozen.body.round, frozen=frozen_digest(frozen),
-        ledgers=[log_pb2.NodeLinks(node=c.body.node, links=c.body.links)
-                 for c in frozen.body.commitments])
+        ledgers=[log_pb2.NodeLinks(
+            node=c.body.node, links=c.body.links, grant=digest("grant", c.body.grant.body), sent=c.body.sent)
+            for c in frozen.body.commitments])

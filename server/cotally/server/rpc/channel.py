@@ -20,6 +20,7 @@ from .logs import Log
 from .refusals import from_error, refused_by_peer
 
 MAX_BACKOFF: Final = 2.0  # seconds
+DIAL_S: Final = 10  # until TLS stands: over a long or a busy line that takes many times a tenth of a second
 _FIRST_BACKOFF: Final = 0.1
 _FATAL: Final = frozenset({Refusal.CREDENTIALS, Refusal.NOT_ALLOWED, Refusal.PROTOCOL_VERSION})
 
@@ -31,7 +32,7 @@ _OPTIONS: Final = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1000 * DIAL_S),  # in truth how long one dial may take
     ("grpc.max_reconnect_backoff_ms", int(1000 * MAX_BACKOFF)),
 )
 

@@ -25,7 +25,7 @@ from cotally.v1.refusals import Refusal, Refused
 from .entrance import Context, Entrance, Visit
 from .logs import Log
 from .pace import Pace
-from .refusals import DETAIL_KEY, MAX_SENTENCE, STATUS, to_detail
+from .refusals import DETAIL_KEY, STATUS, to_detail
 
 CHECK_S: Final = 1.0  # between two looks at the certificate of a call that goes on
 SEND_S: Final = 30.0  # for the peer to take one message
@@ -142,6 +142,6 @@ class _Guarded:
                 self._guard.log.event("refused", method=self._method, refusal=error.refusal,
                                       message=error.message)
             detail = to_detail(error).SerializeToString()
-            await context.abort(STATUS[error.refusal], error.message[:MAX_SENTENCE], ((DETAIL_KEY, detail),))
+            await context.abort(STATUS[error.refusal], error.message, ((DETAIL_KEY, detail),))
         self._guard.log.exception("internal_error", error, method=self._method)
         await context.abort(grpc.StatusCode.INTERNAL, "")

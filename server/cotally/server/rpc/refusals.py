@@ -13,7 +13,6 @@ from cotally.v1 import refusal_pb2
 from cotally.v1.refusals import Refusal, Refused
 
 DETAIL_KEY: Final = "cotally-refusal-bin"
-MAX_SENTENCE: Final = 1000  # characters; metadata has a limit of its own
 
 STATUS: Final[dict[Refusal, grpc.StatusCode]] = {
     Refusal.MALFORMED: grpc.StatusCode.INVALID_ARGUMENT,
@@ -46,7 +45,7 @@ STATUS: Final[dict[Refusal, grpc.StatusCode]] = {
 def to_detail(refused: Refused) -> refusal_pb2.RefusalDetail:
     """The message that carries *refused* over the wire."""
     number = refusal_pb2.Refusal.Value(f"REFUSAL_{refused.refusal}")
-    return refusal_pb2.RefusalDetail(refusal=number, message=refused.message[:MAX_SENTENCE])
+    return refusal_pb2.RefusalDetail(refusal=number, message=refused.message)
 
 
 def from_detail(detail: refusal_pb2.RefusalDetail) -> Refused:

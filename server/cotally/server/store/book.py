@@ -10,13 +10,12 @@ Rules, entry by entry (design section 4, Ledger):
 """
 
 from collections import ChainMap
-from collections.abc import MutableMapping
+from collections.abc import Container, MutableMapping
 from dataclasses import dataclass
 from enum import IntEnum
 
+from cotally.server.model.account import Account
 from cotally.v1.refusals import Refusal, Refused
-
-PICO = 10**12  # pico-rho in one rho
 
 
 class Kind(IntEnum):
@@ -38,28 +37,22 @@ class Reservation:
     kind: Kind
 
 
-def rho(pico_loss: int) -> str:
-    """Return pico-rho as an exact decimal number of rho.
-
-    >>> rho(1_500_000_000_000), rho(7)
-    ('1.5', '0.000000000007')
-    """
-    whole, rest = divmod(pico_loss, PICO)
-    return f"{whole}.{rest:012d}".rstrip("0").rstrip(".")
-
-
 class Book:
-    """Budgets, what was spent, and every reservation of one department's ledger."""
+    """Budgets, what was spent, and every reservation of one department's ledger.
 
-    def __init__(self, node: str) -> None:
+    Each population counts in its own account; *pure* names those that count in epsilon, for people.
+    """
+
+    def __init__(self, node: str, pure: Container[str] = ()) -> None:
         self.node = node
+        self._pure = pure
         self.budgets: dict[str, int] = {}
         self.spent: dict[str, int] = {}
         self.rounds: MutableMapping[bytes, Reservation] = {}
 
     def trial(self) -> "Book":
         """Return a book that starts where this one stands; folding into it leaves this one alone."""
-        book = Book(self.node)
+        book = Book(self.node, self._pure)
         book.budgets = dict(self.budgets)
         book.spent = dict(self.spent)
         book.rounds = ChainMap({}, self.rounds)
@@ -73,15 +66,15 @@ class Book:
         self.rounds.update(trial.rounds.maps[0])
 
     def left(self, population: str) -> int:
-        """Pico-rho that may still be reserved; 0 where there is no budget."""
+        """What may still be reserved; 0 where there is no budget."""
         return max(0, self.budgets.get(population, 0) - self.spent.get(population, 0))
 
     def reserved(self, population: str) -> int:
-        """Pico-rho of rounds without an outcome; part of what is spent."""
+        """What rounds without an outcome hold; part of what is spent."""
         return self._sum(population, Kind.RESERVE)
 
     def refunded(self, population: str) -> int:
-        """Pico-rho that void rounds gave back so far."""
+        """What void rounds gave back so far."""
         return self._sum(population, Kind.VOID)
 
     def _sum(self, population: str, kind: Kind) -> int:
@@ -111,11 +104,12 @@ class Book:
         if pico_loss <= 0:
             raise Refused(Refusal.MALFORMED, f"{self.node}'s ledger reserves nothing for a round")
         if pico_loss > self.left(population):
+            text = Account.of(population, self._pure).text
             raise Refused(
                 Refusal.BUDGET_SPENT,
-                f"department {self.node} has {rho(self.left(population))} rho left of its budget of "
-                f"{rho(self.budgets.get(population, 0))} rho for population {population}; "
-                f"the price is {rho(pico_loss)} rho",
+                f"department {self.node} has {text(self.left(population))} left of its budget of "
+                f"{text(self.budgets.get(population, 0))} for population {population}; "
+                f"the price is {text(pico_loss)}",
             )
         self.spent[population] = self.spent.get(population, 0) + pico_loss
         self.rounds[round_] = Reservation(population, pico_loss, Kind.RESERVE)

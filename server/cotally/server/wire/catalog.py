@@ -28,7 +28,7 @@ def _table(t: catalog_pb2.Table) -> Table:
         expected_people=t.expected_people, max_people=t.max_people,
         min_departments=t.min_departments, vintage=t.vintage,
         columns=tuple(_column(c) for c in t.columns), holders=tuple(t.holders),
-        quality=_quality(t.quality, t.name) if t.HasField("quality") else None,
+        quality=_quality(t.quality, t.name) if t.HasField("quality") else None, pure=t.pure,
     )
 
 

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 
 from cotally.server.audit import lineage
 from cotally.server.crypto import ceremony
-from cotally.v1 import roster_pb2
+from cotally.v1 import catalog_pb2, roster_pb2
 from cotally.v1.canonical import NotCanonical, digest
 from cotally.v1.refusals import Misconfigured, Refused
 
@@ -76,6 +76,7 @@ def check_content(charter: roster_pb2.Charter) -> None:
         raise Misconfigured("the Paillier key is not the one that the roster names")
     _check_members(roster, charter.public_key)
     _check_policy(charter)
+    _check_populations(charter.catalog)
     ceremony.check_public(from_message(charter.public_key), charter.public_key.wellformed,
                           charter.public_key.trial)
 
@@ -92,6 +93,16 @@ def _check_members(roster: roster_pb2.Roster, key: roster_pb2.PublicKey) -> None
     shares = sorted(m.share for m in roster.members if m.role == roster_pb2.ROLE_KEY_HOLDER)
     if shares != [*range(1, key.key_holders + 1)] or roster.policy.threshold != key.threshold:
         raise Misconfigured("the roster's key holders or threshold are not those of the Paillier key")
+
+
+def _check_populations(catalog: catalog_pb2.Catalog) -> None:
+    """Raise Misconfigured for a population that would count in two things at once."""
+    said: dict[str, catalog_pb2.Table] = {}
+    for table in catalog.tables:
+        other = said.setdefault(table.population, table)
+        if other.pure != table.pure:
+            raise Misconfigured(f"the catalog's tables {other.name!r} and {table.name!r} of population "
+                                f"{table.population!r} disagree on whether it is pure")
 
 
 def _check_policy(charter: roster_pb2.Charter) -> None:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 from typing import Final
 
 from cotally.server.audit import lineage
@@ -23,9 +22,9 @@ from . import keys as wire_keys
 from . import plan as wire_plan
 from . import query as wire_query
 from .numbers import decimal
+from .prices import Prices
 
 VERSION: Final = 1  # of the protocol; a change that an older peer would misread raises it
-PRICES: Final = 64  # kept by one party
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,11 @@ class Priced:
     plan: Plan
     message: round_pb2.Plan
 
+    @property
+    def labels(self) -> int:
+        """How many cells its computed keys have: their labels are most of what it takes up."""
+        return sum(len(column.codes) for column in self.table.columns if column.derived is not None)
+
 
 class Federation:
     """Read-only view of one verified charter. Build it only from a charter whose digests were checked."""
@@ -45,6 +49,8 @@ class Federation:
         self.charter = charter
         self.name = charter.roster.federation
         self.roster = digest("roster", charter.roster)
+        self.first = lineage.first(charter)  # the roster with which the federation began
+        self.founding = digest("roster", self.first)
         self.lineage = frozenset(lineage.digests(charter))  # its own roster and those that it succeeds
         self.catalog_digest = digest("catalog", charter.catalog)
         self.key_digest = digest("public_key", charter.public_key)
@@ -58,7 +64,7 @@ class Federation:
             encryption=self.key.encryption, answer_base_ms=self.policy.answer_base_ms or ANSWER_BASE_MS,
             answer_pace=_pace(self.policy.answer_pace))
         self._members = {m.name: m for m in charter.roster.members}
-        self._price = lru_cache(maxsize=PRICES)(self._compute_price)
+        self._prices = Prices(self._compute_price, lambda priced: priced.labels)
 
     @property
     def delta(self) -> Fraction:
@@ -94,7 +100,7 @@ class Federation:
 
         A party prices the same question at several steps; it computes the plan once.
         """
-        return self._price(message.SerializeToString(deterministic=True))
+        return self._prices.of(message.SerializeToString(deterministic=True))
 
     def _compute_price(self, message: bytes) -> Priced:
         query = wire_query.from_message(query_pb2.Query.FromString(message))

@@ -1,12 +1,14 @@
 """A file that was damaged or rearranged: never accepted, and the error names the index."""
 
+import io
 import random
 import re
 from dataclasses import replace
 
 import pytest
 
-from cotally.client.audit.evidence import ENTRY, HEAD, Record
+from cotally.client.audit.evidence import ENTRY, HEAD, Record, Writer
+from cotally.v1 import roster_pb2
 from cotally.v1.refusals import Refused
 from tests.unit.client.audit.planting import (
     evidence_file,
@@ -19,7 +21,7 @@ from tests.unit.client.audit.planting import (
     verified,
 )
 
-SIZE, EVERY = 42, 10
+SIZE, EVERY = 45, 10
 
 
 def complaint(data: bytes) -> str:
@@ -133,7 +135,7 @@ def test_a_log_cut_short_with_care_has_no_checkpoint(kept: int, sentence: str) -
     before, records = taken_apart(rewritten_end(rearranged(evidence_file(SIZE), cut), kept))
     unsigned = [r for r in records if r.tag != b"W"]
     assert sentence in complaint(put_together(before, unsigned))
-    assert "speaks of 42 entries" in complaint(put_together(before, records))
+    assert f"speaks of {SIZE} entries" in complaint(put_together(before, records))
 
 
 def test_an_entry_has_one_spelling() -> None:
@@ -153,3 +155,12 @@ def test_another_pin_reaches_nothing() -> None:
     with pytest.raises(Refused, match="pinned"):
         verified(evidence_file(6), bytes(32))
     assert verified(evidence_file(6), long_log(1).pin).head.size == 6
+
+
+def test_a_charter_without_canonical_form_is_refused_like_any_damage() -> None:
+    output, charter = io.BytesIO(), roster_pb2.Charter()
+    charter.CopyFrom(long_log(1).charter)
+    charter.roster.federation = "e\u0301"  # not NFC
+    writer = Writer(output, charter)
+    writer.end()
+    assert "before entry 0 has no canonical form" in complaint(output.getvalue())

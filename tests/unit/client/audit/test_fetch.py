@@ -72,8 +72,8 @@ def test_a_log_that_was_rewritten_since_is_found_out(tmp_path: Path) -> None:
     path = tmp_path / "a.audit"
     fetched(Straw(entries(30)), path)
     kept, rewritten = path.read_bytes(), entries(42)
-    rewritten[7].transcript.transcript = bytes(32)
-    with pytest.raises(Refused, match="entry 7 is the first") as caught:
+    rewritten[6].transcript.transcript = bytes(32)
+    with pytest.raises(Refused, match="entry 6 is the first") as caught:
         fetched(Straw(rewritten), path)
     assert caught.value.refusal is Refusal.EQUIVOCATION and path.read_bytes() == kept
     with pytest.raises(Refused, match="ends before entry 21") as caught:
@@ -85,16 +85,16 @@ def test_two_views_of_one_size_are_found_out(tmp_path: Path) -> None:
     path = tmp_path / "a.audit"
     fetched(Straw(entries(30)), path)
     other = entries(30)
-    other[7].transcript.transcript = bytes(32)
-    with pytest.raises(Refused, match="entry 7 is the first"):
+    other[6].transcript.transcript = bytes(32)
+    with pytest.raises(Refused, match="entry 6 is the first"):
         fetched(Straw(other), path)
     theirs = tmp_path / "b.audit"
     views = [(each, fetched(Straw(log), each)) for each, log in ((path, entries(30)), (theirs, other))]
-    with pytest.raises(Refused, match=r"entry 7 differs: .*b\.audit are two views of the first 30"):
+    with pytest.raises(Refused, match=r"entry 6 differs: .*b\.audit are two views of the first 30"):
         check_same_log(views)
     longer = tmp_path / "c.audit"
     assert check_same_log([(longer, fetched(Straw(entries(42)), longer)), views[0]]).head.size == 42
-    with pytest.raises(Refused, match="entry 7 differs"):
+    with pytest.raises(Refused, match="entry 6 differs"):
         check_same_log([(longer, fetched(Straw(entries(42)), longer)), views[1]])
 
 

@@ -25,10 +25,11 @@ from tests.unit.client.audit.planting import (
     written,
 )
 
-# Rounds stand at 1 + 4 k: announcement, roster, transcript, release; round 9 (entries 37 to 40) is dead.
+# Grants are entries 1 to 3. Rounds stand at 4 + 4 k: announcement, roster, transcript, release; round 9
+# (entries 40 to 43) is dead.
 
 
-def findings(rewrite: Callable[[Entries], object], size: int = 21) -> tuple[Finding, ...]:
+def findings(rewrite: Callable[[Entries], object], size: int = 24) -> tuple[Finding, ...]:
     """What an auditor finds in a log that everybody signed as rewritten."""
     log = entries(size)
     rewrite(log)
@@ -36,7 +37,7 @@ def findings(rewrite: Callable[[Entries], object], size: int = 21) -> tuple[Find
 
 
 def test_every_budget_is_added_up() -> None:
-    audited = verified(written(entries(43)))  # the eleventh round is announced and frozen, no more
+    audited = verified(written(entries(46)))  # the eleventh round is announced and frozen, no more
     ten, five = 10 * PRICE, 5 * PRICE
     delta = long_log(1).charter.roster.policy.delta
     departments = [  # the tenth round is dead and not void yet: it stays reserved
@@ -57,55 +58,55 @@ def test_every_budget_is_added_up() -> None:
 
 
 def repriced(log: Entries) -> None:
-    log[7].transcript.pico_loss -= 1
+    log[10].transcript.pico_loss -= 1
 
 
 def moved(log: Entries) -> None:
-    log[7].transcript.population = "pupils"
+    log[10].transcript.population = "pupils"
 
 
 def unfrozen(log: Entries) -> None:
-    del log[6]
+    del log[9]
 
 
 def uncombined(log: Entries) -> None:
-    del log[7]
+    del log[10]
 
 
 def repeated(log: Entries) -> None:
-    log.insert(8, log[7])
+    log.insert(11, log[10])
 
 
 def released_twice(log: Entries) -> None:
-    log.insert(9, log[8])
+    log.insert(12, log[11])
 
 
 def announced_late(log: Entries) -> None:
-    log[5], log[6] = log[6], log[5]
+    log[8], log[9] = log[9], log[8]
 
 
 def frozen_late(log: Entries) -> None:
-    log[6], log[7] = log[7], log[6]
+    log[9], log[10] = log[10], log[9]
 
 
 def died_after(log: Entries) -> None:
-    log.insert(9, log_pb2.LogEntry(dead=log_pb2.DeadLeaf(round=log[8].release.round)))
+    log.insert(12, log_pb2.LogEntry(dead=log_pb2.DeadLeaf(round=log[11].release.round)))
 
 
 def strangers_question(log: Entries) -> None:
-    log[7].transcript.analyst = "mallory"
+    log[10].transcript.analyst = "mallory"
 
 
 def strangers_ledger(log: Entries) -> None:
-    log[6].roster.ledgers[2].node = "zenith"
-    for link in log[6].roster.ledgers[2].links:
+    log[9].roster.ledgers[2].node = "zenith"
+    for link in log[9].roster.ledgers[2].links:
         link.node = "zenith"
 
 
 def relinked(change: Callable[[round_pb2.LedgerEntry], None], at: int = -1) -> Callable[[Entries], None]:
     """Change a link of north's in the second roster and chain it anew."""
     def rewrite(log: Entries) -> None:
-        links = log[6].roster.ledgers[1].links
+        links = log[9].roster.ledgers[1].links
         change(links[at])
         for before, after in pairwise(links):
             after.previous = digest("ledger", before)
@@ -143,41 +144,41 @@ def unknown_kind(link: round_pb2.LedgerEntry) -> None:
 def retold(log: Entries) -> None:
     """North shows its ledger from the first entry again, and one of the entries that are known is another."""
     former = next(entry for entry in log if entry.HasField("roster")).roster.ledgers[1].links
-    links = [copy.deepcopy(link) for link in (*former, *log[6].roster.ledgers[1].links)]
+    links = [copy.deepcopy(link) for link in (*former, *log[9].roster.ledgers[1].links)]
     links[len(former) - 1].pico_loss -= 1
     for before, after in pairwise(links):
         after.previous = digest("ledger", before)
-    del log[6].roster.ledgers[1].links[:]
-    log[6].roster.ledgers[1].links.extend(links)
+    del log[9].roster.ledgers[1].links[:]
+    log[9].roster.ledgers[1].links.extend(links)
 
 
 def unlinked(log: Entries) -> None:
-    log[6].roster.ledgers[1].ClearField("links")
+    log[9].roster.ledgers[1].ClearField("links")
 
 
 @pytest.mark.parametrize("rewrite, index, refusal, sentence", [
-    (repriced, 7, Refusal.PLAN_MISMATCH, "not what its departments reserved"),
-    (moved, 7, Refusal.PLAN_MISMATCH, "not what its departments reserved"),
-    (unfrozen, 6, Refusal.OUT_OF_ORDER, "whose roster is not logged"),
-    (uncombined, 7, Refusal.OUT_OF_ORDER, "which was not combined"),
-    (repeated, 8, Refusal.REPLAYED, "combines round"),
-    (released_twice, 9, Refusal.REPLAYED, "releases round"),
-    (announced_late, 6, Refusal.OUT_OF_ORDER, "announces round"),
-    (frozen_late, 6, Refusal.OUT_OF_ORDER, "whose roster is not logged"),
-    (died_after, 9, Refusal.OUT_OF_ORDER, "declares dead round"),
-    (strangers_question, 7, Refusal.CREDENTIALS, "no analyst 'mallory'"),
-    (strangers_ledger, 6, Refusal.CREDENTIALS, "no department 'zenith'"),
-    (relinked(other_round), 6, Refusal.EQUIVOCATION, "'north' does not reserve this round"),
-    (relinked(voided), 6, Refusal.EQUIVOCATION, "'north' does not reserve this round"),
-    (relinked(other_history, 0), 6, Refusal.EQUIVOCATION, "'north' has another entry 2 than before"),
-    (retold, 6, Refusal.EQUIVOCATION, "'north' has another entry 2 than before"),
-    (relinked(skipping), 6, Refusal.EQUIVOCATION, "'north' breaks at its entry"),
-    (relinked(other_price, 0), 6, Refusal.EQUIVOCATION, "'north' commits what it did not reserve"),
-    (relinked(voided, 0), 6, Refusal.EQUIVOCATION, "'north' takes back the price of round"),
-    (relinked(other_price), 7, Refusal.PLAN_MISMATCH, "not what its departments reserved"),
-    (relinked(too_much), 6, Refusal.BUDGET_SPENT, "beyond its budget"),
-    (relinked(unknown_kind, 0), 6, Refusal.EQUIVOCATION, "no known kind"),
-    (unlinked, 6, Refusal.EQUIVOCATION, "'north' shows no entry"),
+    (repriced, 10, Refusal.PLAN_MISMATCH, "not what its departments reserved"),
+    (moved, 10, Refusal.PLAN_MISMATCH, "not what its departments reserved"),
+    (unfrozen, 9, Refusal.OUT_OF_ORDER, "whose roster is not logged"),
+    (uncombined, 10, Refusal.OUT_OF_ORDER, "which was not combined"),
+    (repeated, 11, Refusal.REPLAYED, "combines round"),
+    (released_twice, 12, Refusal.REPLAYED, "releases round"),
+    (announced_late, 9, Refusal.OUT_OF_ORDER, "announces round"),
+    (frozen_late, 9, Refusal.OUT_OF_ORDER, "whose roster is not logged"),
+    (died_after, 12, Refusal.OUT_OF_ORDER, "declares dead round"),
+    (strangers_question, 10, Refusal.CREDENTIALS, "no analyst 'mallory'"),
+    (strangers_ledger, 9, Refusal.CREDENTIALS, "no department 'zenith'"),
+    (relinked(other_round), 9, Refusal.EQUIVOCATION, "'north' does not reserve this round"),
+    (relinked(voided), 9, Refusal.EQUIVOCATION, "'north' does not reserve this round"),
+    (relinked(other_history, 0), 9, Refusal.EQUIVOCATION, "'north' has another entry 2 than before"),
+    (retold, 9, Refusal.EQUIVOCATION, "'north' has another entry 2 than before"),
+    (relinked(skipping), 9, Refusal.EQUIVOCATION, "'north' breaks at its entry"),
+    (relinked(other_price, 0), 9, Refusal.EQUIVOCATION, "'north' commits what it did not reserve"),
+    (relinked(voided, 0), 9, Refusal.EQUIVOCATION, "'north' takes back the price of round"),
+    (relinked(other_price), 10, Refusal.PLAN_MISMATCH, "not what its departments reserved"),
+    (relinked(too_much), 9, Refusal.BUDGET_SPENT, "beyond its budget"),
+    (relinked(unknown_kind, 0), 9, Refusal.EQUIVOCATION, "no known kind"),
+    (unlinked, 9, Refusal.EQUIVOCATION, "'north' shows no entry"),
 ])
 def test_a_broken_rule_is_found_at_its_index(
     rewrite: Callable[[Entries], object], index: int, refusal: Refusal, sentence: str,
@@ -189,20 +190,20 @@ def test_a_broken_rule_is_found_at_its_index(
 
 
 def test_findings_make_the_verdict() -> None:
-    log = entries(21)
+    log = entries(24)
     repriced(log)
-    with pytest.raises(Refused, match="entry 7: the price") as caught:
+    with pytest.raises(Refused, match="entry 10: the price") as caught:
         verified(written(log)).check()
     assert caught.value.refusal is Refusal.PLAN_MISMATCH
 
 
 @pytest.mark.parametrize("price, released", [(BUDGET - PRICE, True), (BUDGET - PRICE + 1, False)])
 def test_a_release_beyond_the_budget_is_found(price: int, released: bool) -> None:
-    log = entries(9)
-    log[7].transcript.pico_loss, log[7].transcript.granted_pico_loss = price, 0
+    log = entries(12)
+    log[10].transcript.pico_loss, log[10].transcript.granted_pico_loss = price, 0
     audited = verified(written(log))
     assert audited.rounds["refused"] == (not released)
-    found = [finding.sentence for finding in audited.findings if finding.index == 8]
+    found = [finding.sentence for finding in audited.findings if finding.index == 11]
     assert bool(found) != released
     [population] = [a for a in audited.accounts if a.kind == "population"]
     assert population.cumulative == (BUDGET if released else PRICE)
@@ -220,13 +221,13 @@ def richer(log: Entries) -> None:
     (foreign, "entry 0 begins another federation's log"),
     (richer, "entry 0 begins another federation's log"),
     (lambda log: log.pop(0), "entry 0: the log does not begin with a genesis"),
-    (lambda log: log.insert(5, log[0]), "entry 5 begins the log a second time"),
-    (lambda log: log.insert(5, log_pb2.LogEntry()), "entry 5 holds nothing"),
-    (lambda log: log[5].announcement.ClearField("round"), "entry 5 names no round"),
-    (lambda log: log[6].roster.ledgers.reverse(), "entry 6 holds ledgers out of order"),
+    (lambda log: log.insert(8, log[0]), "entry 8 begins the log a second time"),
+    (lambda log: log.insert(8, log_pb2.LogEntry()), "entry 8 holds nothing"),
+    (lambda log: log[8].announcement.ClearField("round"), "entry 8 names no round"),
+    (lambda log: log[9].roster.ledgers.reverse(), "entry 9 holds ledgers out of order"),
 ])
 def test_a_log_that_is_none_is_refused(rewrite: Callable[[Entries], object], sentence: str) -> None:
-    log = entries(9)
+    log = entries(12)
     rewrite(log)
     with pytest.raises(Refused, match=sentence):
         verified(written(log))
@@ -251,7 +252,7 @@ def test_a_cosignature_is_checked() -> None:
 
 
 def test_links_that_are_refused_change_nothing() -> None:
-    log = entries(9)
+    log = entries(12)
     relinked(too_much)(log)
     [north] = [a for a in verified(written(log)).accounts if a.name == "north"]
     assert (north.spent, north.reserved) == (0, PRICE)  # the commit that came with them is not believed
@@ -259,6 +260,6 @@ def test_links_that_are_refused_change_nothing() -> None:
 
 def test_a_coordinator_may_stop_before_it_logs_an_announcement() -> None:
     def forget(log: Entries) -> None:
-        del log[5]
+        del log[8]
 
     assert not findings(forget)

@@ -1,4 +1,7 @@
-"""Frauds with voids, replays, policies and ledgers: each is found at its index, and gains nobody anything."""
+"""Frauds with voids, replays, policies and ledgers: each is found at its index, and gains nobody anything.
+
+Places count from the first round, whose announcement has place 1.
+"""
 
 from collections.abc import Callable
 
@@ -9,16 +12,16 @@ from cotally.v1.canonical import digest
 from cotally.v1.refusals import EXIT_CODE, Refusal, Refused
 from tests.fixtures.bundle import HOLDERS, NODES
 from tests.fixtures.long_log import BUDGET, GRANTED, POPULATION, PRICE, following, renewed, voided
-from tests.unit.client.audit.growing import LEFT, A, B, C, Log, policy, replay
+from tests.unit.client.audit.growing import BEGUN, LEFT, A, B, C, Log, policy, replay
 
 
 def dead() -> Log:
-    """Entries 1 to 4: a dead round."""
+    """Places 1 to 4: a dead round."""
     return Log().round(A).died(A)
 
 
 def done() -> Log:
-    """Entries 1 to 4: a released round."""
+    """Places 1 to 4: a released round."""
     return Log().round(A, purpose="statistics").released(A)
 
 
@@ -41,6 +44,12 @@ def other_number() -> roster_pb2.BudgetPolicy:
 def other_past() -> roster_pb2.BudgetPolicy:
     made = policy(3 * BUDGET)
     made.previous = digest("policy", made)
+    return made
+
+
+def other_founding() -> roster_pb2.BudgetPolicy:
+    made = policy(3 * BUDGET)
+    made.previous = bytes(32)  # of a federation of the same name and members
     return made
 
 
@@ -95,7 +104,7 @@ def test_a_false_void_gives_nothing_back(entry: Callable[[], log_pb2.LogEntry], 
     found(log, 5, Refusal.CREDENTIALS, sentence)
     assert log.amounts() == (PRICE, 0, LEFT)
     log.enter(round_pb2.LEDGER_KIND_VOID, PRICE, A, ["east"]).round(B)
-    assert [f.index for f in log.audited.findings] == [5, 7]  # nor to a department that acts on it
+    assert places(log) == [5, 7]  # nor to a department that acts on it
     assert dead().add(entry(), voided(A)).amounts() == (0, 0, BUDGET)  # the true one still counts
 
 
@@ -104,6 +113,7 @@ FALSE_POLICIES = {
     "with a borrowed approval": (borrowed, "'north' has not approved"),
     "of another number": (lambda: renewed(other_number()), "does not follow number 0"),
     "of another past": (lambda: renewed(other_past()), "does not follow number 0"),
+    "of another founding": (lambda: renewed(other_founding()), "does not follow number 0"),
     "of another federation": (lambda: renewed(other_federation()), "another federation's"),
     "with a budget twice": (lambda: renewed(budget_twice()), "states a budget twice"),
     "with a ledger twice": (lambda: renewed(ledger_twice()), "states a budget twice"),
@@ -117,7 +127,7 @@ def test_a_false_policy_renews_nothing(entry: Callable[[], log_pb2.LogEntry], se
     found(log, 5, Refusal.CREDENTIALS, sentence)
     assert log.amounts() == (PRICE, 0, LEFT)
     log.enter(round_pb2.LEDGER_KIND_BUDGET, 2 * BUDGET, nodes=["east"]).round(B)
-    assert [f.index for f in log.audited.findings] == [5, 7]  # the department raised its own budget
+    assert places(log) == [5, 7]  # the department raised its own budget
     assert done().add(entry(), renewed(policy(3 * BUDGET))).amounts() == (PRICE, 0, 3 * BUDGET - PRICE)
 
 
@@ -192,7 +202,7 @@ def combined_after_void() -> Log:
     return log.died(A).add(voided(A), transcript)
 
 
-@pytest.mark.parametrize(("made", "index", "refusal", "sentence"), [
+@pytest.mark.parametrize(("made", "place", "refusal", "sentence"), [
     (lambda: done().add(voided(A)), 5, Refusal.EQUIVOCATION, "makes void round .*, which was released"),
     (lambda: Log().round(A).add(voided(A)), 4, Refusal.OUT_OF_ORDER, "which was not declared dead"),
     (lambda: dead().add(voided(A), voided(A)), 6, Refusal.REPLAYED, "makes void round .* a second time"),
@@ -218,14 +228,19 @@ def combined_after_void() -> Log:
     (reserved_again, 7, Refusal.EQUIVOCATION, "'north' reserves a round twice"),
 ])
 def test_a_fraud_is_found_at_its_index(
-    made: Callable[[], Log], index: int, refusal: Refusal, sentence: str,
+    made: Callable[[], Log], place: int, refusal: Refusal, sentence: str,
 ) -> None:
-    found(made(), index, refusal, sentence)
+    found(made(), place, refusal, sentence)
 
 
-def found(log: Log, index: int, refusal: Refusal, sentence: str) -> None:
+def places(log: Log) -> list[int]:
+    """Where the findings stand."""
+    return [finding.index - BEGUN + 1 for finding in log.audited.findings]
+
+
+def found(log: Log, place: int, refusal: Refusal, sentence: str) -> None:
     """The log has this finding first, and ends in a status."""
-    with pytest.raises(Refused, match=f"^entry {index}: .*{sentence}") as caught:
+    with pytest.raises(Refused, match=f"^entry {place + BEGUN - 1}: .*{sentence}") as caught:
         log.audited.check()
     assert caught.value.refusal is refusal and EXIT_CODE[caught.value.refusal] > 0
 
@@ -239,3 +254,9 @@ def test_a_replay_that_does_not_count_charges_nothing() -> None:
     for entry in (replay(B), replay(A, 0), replay(A, granted=PRICE - 1)):
         assert done().add(entry).amounts("analyst") == (PRICE, 0, LEFT)
     assert dead().add(voided(A), replay(A)).amounts("analyst") == (0, 0, BUDGET)
+
+
+def test_a_ledger_that_reserves_nothing_for_a_round_is_found() -> None:
+    log = Log().round(A, 0, purpose="statistics").released(A)
+    found(log, 2, Refusal.EQUIVOCATION, "reserves nothing for a round")
+    assert places(log)[:len(NODES)] == [2] * len(NODES)

@@ -47,7 +47,7 @@ class Straw:
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     ran: int = 0
     only_price: bool = False
-    log: bytes = field(default_factory=lambda: evidence_file(42))
+    log: bytes = field(default_factory=lambda: evidence_file(45))
 
     def __enter__(self) -> Self:
         return self

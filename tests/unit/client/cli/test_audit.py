@@ -15,16 +15,16 @@ PIN = long_log(1).pin.hex()
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
-    """An honest log of 42 entries in a file."""
+    """An honest log of 45 entries in a file."""
     path = tmp_path / "kept.audit"
-    path.write_bytes(evidence_file(42))
+    path.write_bytes(evidence_file(45))
     return path
 
 
 def forged() -> bytes:
-    """A log that everybody signed, with another price in entry 7."""
-    log = entries(42)
-    log[7].transcript.pico_loss += 1
+    """A log that everybody signed, with another price in entry 6."""
+    log = entries(45)
+    log[6].transcript.pico_loss += 1
     return written(log)
 
 
@@ -32,7 +32,7 @@ def forged() -> bytes:
 def test_a_whole_log_is_told_as_json(run: Run, kept: Path, offline: bool) -> None:
     status, out, _ = run("audit", "verify", *([kept, "--roster", PIN] if offline else []))
     told = json.loads(out)
-    assert (status, told["federation"], told["size"], told["verified"]) == (0, "test", 42, True)
+    assert (status, told["federation"], told["size"], told["verified"]) == (0, "test", 45, True)
     assert len(told["root"]) == 64 and len(told["witnesses"]) == 6 and told["checkpoints"] == 1
     assert told["rounds"] == {"announced": 11, "released": 9, "dead": 1, "refused": 0, "void": 0,
                               "replayed": 0}
@@ -45,7 +45,7 @@ def test_a_whole_log_is_told_as_json(run: Run, kept: Path, offline: bool) -> Non
 def test_a_whole_log_is_told_to_people(run: Run, kept: Path) -> None:
     status, out, _ = run("audit", "verify", kept, "--roster", PIN, "-o", "table")
     assert status == 0 and "✓ the log of test is whole and witnessed" in out
-    assert "42 entries, root" in out and "cumulative" in out
+    assert "45 entries, root" in out and "cumulative" in out
     assert "analyst: research" in out and "all analysts: research" in out
 
 
@@ -53,9 +53,9 @@ def test_findings_are_told_and_end_in_a_status(run: Run, straw: Any) -> None:
     straw.log = forged()
     status, out, err = run("audit", "verify")
     told = json.loads(out)
-    assert status == 4 and not told["verified"] and told["findings"][0]["index"] == 7
-    assert json.loads(err)["refusal"] == "PLAN_MISMATCH" and "entry 7" in err
-    assert "✗ entry 7: the price" in run("audit", "verify", "-o", "table")[1]
+    assert status == 4 and not told["verified"] and told["findings"][0]["index"] == 6
+    assert json.loads(err)["refusal"] == "PLAN_MISMATCH" and "entry 6" in err
+    assert "✗ entry 6: the price" in run("audit", "verify", "-o", "table")[1]
 
 
 def test_damage_names_file_and_index(run: Run, kept: Path) -> None:
@@ -77,20 +77,20 @@ def test_two_files_are_compared(run: Run, kept: Path) -> None:
     other = kept.with_name("other.audit")
     other.write_bytes(evidence_file(30))
     status, out, _ = run("audit", "verify", other, kept, "--roster", PIN)
-    assert status == 0 and json.loads(out)["size"] == 42
+    assert status == 0 and json.loads(out)["size"] == 45
     log = entries(30)
-    log[7].transcript.transcript = bytes(32)
+    log[6].transcript.transcript = bytes(32)
     other.write_bytes(written(log))
     status, _, err = run("audit", "verify", other, kept, "--roster", PIN)
-    assert status == 4 and "entry 7 differs" in err
+    assert status == 4 and "entry 6 differs" in err
 
 
 def test_a_log_is_saved_and_what_it_shows_is_told(run: Run, straw: Any, tmp_path: Path) -> None:
     path = tmp_path / "a.audit"
     status, out, _ = run("audit", "save", path)
     told = json.loads(out)
-    assert status == 0 and told["size"] == 42 and told["bytes"] == path.stat().st_size
+    assert status == 0 and told["size"] == 45 and told["bytes"] == path.stat().st_size
     assert run("audit", "verify", path, "--roster", PIN)[0] == 0
     straw.log = forged()
     status, out, err = run("audit", "save", path)
-    assert status == 4 and not json.loads(out)["verified"] and "entry 7" in err
+    assert status == 4 and not json.loads(out)["verified"] and "entry 6" in err

@@ -9,7 +9,7 @@ import pytest
 
 from cotally.client.budget import Filter
 from cotally.client.cli.describe import example
-from cotally.client.privacy import rho_text
+from cotally.client.privacy import Account, decimal_text
 from cotally.client.release import Release
 from cotally.client.sql.parse import parse
 from cotally.v1 import analyst_pb2, catalog_pb2
@@ -86,7 +86,7 @@ def test_budget_tells_what_is_reserved_and_cumulative(run: Run, straw: Any) -> N
     status = analyst_pb2.FilterStatus(
         kind=analyst_pb2.FILTER_KIND_DEPARTMENT, name="east", population="residents",
         budget_pico_loss=10**12, spent_pico_loss=5 * 10**10, reserved_pico_loss=2 * 10**10)
-    told = Filter.of(status, "0.000001").to_dict()
+    told = Filter.of(status, Account("0.000001")).to_dict()
     assert [told[f"{what}_rho"] for what in ("budget", "spent", "reserved", "left", "cumulative")] == [
         "1", "0.03", "0.02", "0.95", "0.05"]
     assert "reserved" in run("budget", "-o", "table")[1]
@@ -97,7 +97,7 @@ def test_budget_shows_purposes(run: Run, straw: Any) -> None:
         kind=analyst_pb2.FILTER_KIND_PURPOSE, name=name, population="residents", purpose="research",
         spent_pico_loss=10**10, **limit) for name, limit in (
             ("", {"unlimited": True}), ("ann", {"budget_pico_loss": 3 * 10**10}))]
-    straw.filters = lambda: [Filter.of(status, "0.000001") for status in statuses]
+    straw.filters = lambda: [Filter.of(status, Account("0.000001")) for status in statuses]
     everybody, ann = objects(run("budget")[1])
     assert (everybody["name"], everybody["purpose"], everybody["budget_rho"]) == ("", "research", None)
     assert (ann["name"], ann["purpose"], ann["left_rho"]) == ("ann", "research", "0.02")
@@ -110,7 +110,7 @@ def test_budget_tells_what_a_question_would_do(run: Run, straw: Any) -> None:
     (told,) = objects(out)
     east, ann = told["filters"]
     price = straw.explain().plan.pico_loss
-    assert east["fits"] and east["after_rho"] == rho_text(10**12 - price)
+    assert east["fits"] and east["after_rho"] == decimal_text(10**12 - price)
     assert not ann["fits"] and ann["after_rho"] == ann["left_rho"] == "0.02"
     assert (status, told["affordable"], straw.ran) == (5, False, 0)
     status, out, _ = run("budget", "--query", SQL, "-o", "table")
@@ -126,11 +126,11 @@ def test_budget_is_added_up_from_the_log(run: Run, straw: Any, tmp_path: Path) -
     path = tmp_path / "log.audit"
     path.write_bytes(straw.log)
     assert objects(run("budget", "--log", path, "--roster", long_log(1).pin.hex())[1]) == told
-    log = entries(9)
-    log[7].transcript.pico_loss += 1
+    log = entries(12)
+    log[6].transcript.pico_loss += 1
     straw.log = written(log)
     status, out, err = run("budget", "--log")
-    assert status == 4 and not out and "entry 7" in err
+    assert status == 4 and not out and "entry 6" in err
 
 
 def test_a_release_is_saved_shown_and_verified_offline(run: Run, tmp_path: Path) -> None:

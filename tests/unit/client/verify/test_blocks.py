@@ -177,6 +177,30 @@ def test_a_weighted_sum_whose_factor_is_moved_off_zero_is_refused(text: str, fac
         check_plan(plan, query, table, POLICY, BITS)
 
 
+def test_products_around_another_centre_than_their_sums_are_refused() -> None:
+    """They fit the catalog's units, and would decode to another variance."""
+    plan, query, table = planned("SELECT VARIANCE(income) FROM people")
+    block = plan.blocks[2]
+    for form in (block, block.second):
+        form.shift -= 4
+        form.centre = str(Fraction(form.centre) + 4 * Fraction(plan.blocks[1].step))
+    block.l1, block.l2_squared = "1000000000000000000", "1000000000000000000000000000000"
+    with pytest.raises(Refused, match="'income' and its products differently"):
+        check_plan(plan, query, table, POLICY, BITS)
+
+
+def test_a_block_that_is_measured_twice_is_refused() -> None:
+    """It would be paid twice, and its two noises averaged by whoever knows."""
+    plan, query, table = planned("SELECT COUNT(*) AS n, COUNT(*) AS again FROM people")
+    assert len(plan.blocks) == 1
+    plan.blocks.append(plan.blocks[0])
+    plan.blocks[1].offset = 1
+    plan.readings[1].blocks[:] = [1]
+    plan.pico_loss *= 2
+    with pytest.raises(Refused, match="measures a block twice"):
+        check_plan(plan, query, table, POLICY, BITS)
+
+
 def test_an_idle_block_and_a_missing_reading_are_refused() -> None:
     plan, query, table = planned("SELECT COUNT(*), AVG(income) FROM people")
     plan.readings[1].blocks[1] = 9

@@ -267,6 +267,12 @@ PLANTED = {
     "ledger that reserves nothing": (
         at("commitment", lambda body: body.ClearField("links")), R.PLAN_MISMATCH),
     "grant of another department": (setting("grant", department="west"), R.NOT_ALLOWED),
+    "grant of an earlier federation": (setting("grant", founding=bytes(32)), R.NOT_ALLOWED),
+    "grant with a budget of nothing": (at("grant", lambda body: body.budgets.add(
+        population="residents", purpose="statistics")), R.MALFORMED),
+    "grant with two budgets for one purpose": (at("grant", lambda body: [
+        body.budgets.add(population="residents", purpose="statistics", pico_loss=amount)
+        for amount in (10**15, 10**16)]), R.MALFORMED),
     "grant for another analyst": (setting("grant", analyst="mallory"), R.NOT_ALLOWED),
     "grant for another purpose": (
         at("grant", lambda body: body.purposes.__setitem__(0, "marketing")), R.NOT_ALLOWED),

@@ -26,7 +26,7 @@ def refused(world: World, *entries: log_pb2.LogEntry) -> Refusal:
 
 # Budgets of the world's roster: people 100, alice 60, bob 80. A policy may add more.
 
-BY_PURPOSE = WORLD.policy(next_policy("pums", None, [
+BY_PURPOSE = WORLD.policy(next_policy(WORLD.first, None, [
     budget(100), budget(60, "alice"), budget(50, purpose="health"), budget(30, "alice", "health")], []))
 HEALTH = "health"
 PASSED: dict[str, tuple[list[log_pb2.LogEntry], dict[bytes, bool], int]] = {
@@ -151,7 +151,7 @@ def test_a_replay_that_the_rules_do_not_allow_charges_and_gives_nothing(
 # Policies
 
 def test_a_policy_renews_budgets_and_what_was_spent_stays_spent() -> None:
-    renewed = WORLD.policy(next_policy("pums", None, [budget(130), budget(90, "alice")], []))
+    renewed = WORLD.policy(next_policy(WORLD.first, None, [budget(130), budget(90, "alice")], []))
     follower = WORLD.follow(transcript(A, 60), transcript(B, 31), renewed, transcript(C, 31))
     assert not follower.admits(B)  # refused for ever
     assert not follower.admits(C)  # 60 + 31 > 90
@@ -163,25 +163,27 @@ def test_a_policy_renews_budgets_and_what_was_spent_stays_spent() -> None:
 
 def test_a_policy_needs_every_department_and_its_place_in_the_chain() -> None:
     world = WORLD
-    first = next_policy("pums", None, [budget(130)], [])
+    first = next_policy(WORLD.first, None, [budget(130)], [])
     assert refused(world, world.policy(first, "south")) is Refusal.CREDENTIALS
     altered = world.policy(first)
     altered.policy.policy.budgets[0].pico_loss = 131
     assert refused(world, altered) is Refusal.CREDENTIALS
     assert refused(world, world.policy(first), world.policy(first)) is Refusal.EQUIVOCATION
-    skipped = next_policy("pums", next_policy("pums", first, [], []), [budget(1)], [])
+    skipped = next_policy(WORLD.first, next_policy(WORLD.first, first, [], []), [budget(1)], [])
     assert refused(world, world.policy(first), world.policy(skipped)) is Refusal.EQUIVOCATION
-    assert refused(world, world.policy(next_policy("other", None, [], []))) is Refusal.EQUIVOCATION
-    twice = next_policy("pums", None, [budget(1), budget(2)], [])
+    for of in (roster_pb2.Roster(federation="other"),  # by the same departments, with the same keys
+               roster_pb2.Roster(federation="pums", epoch=7, members=WORLD.first.members)):
+        assert refused(world, world.policy(next_policy(of, None, [budget(999)], []))) is Refusal.EQUIVOCATION
+    twice = next_policy(WORLD.first, None, [budget(1), budget(2)], [])
     assert refused(world, world.policy(twice)) is Refusal.MALFORMED
     minted = roster_pb2.DepartmentBudget(department="mars", population="people", pico_loss=1)
-    assert refused(world, world.policy(next_policy("pums", None, [], [minted]))) is Refusal.MALFORMED
+    assert refused(world, world.policy(next_policy(WORLD.first, None, [], [minted]))) is Refusal.MALFORMED
 
 
 def test_a_ledger_raises_its_budget_only_to_what_a_policy_gave_it() -> None:
     links = chain("north", ("BUDGET", b"", 9), ("RESERVE", A, 9), ("BUDGET", b"", 20), ("RESERVE", B, 9))
     for given, forks in ((20, False), (19, True)):
-        policy = WORLD.policy(next_policy("pums", None, [], [
+        policy = WORLD.policy(next_policy(WORLD.first, None, [], [
             roster_pb2.DepartmentBudget(department="north", population="people", pico_loss=given),
             roster_pb2.DepartmentBudget(department="south", population="people", pico_loss=99)]))
         follower = WORLD.follow(roster(A, north=links[:2]), policy, roster(B, north=links[2:]))

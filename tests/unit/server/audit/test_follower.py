@@ -264,7 +264,7 @@ def test_a_log_must_begin_with_the_pinned_roster(
 
 @pytest.mark.parametrize("damage", [
     lambda d: d[:-1], lambda d: b"{}", lambda d: b"[]", lambda d: b"", lambda d: b"\xff",
-    lambda d: d.replace(b'"version": 4', b'"version": 3'),
+    lambda d: d.replace(b'"version": 5', b'"version": 4'),
     lambda d: d.replace(b'"leaves": "', b'"leaves": "AA'),
 ])
 def test_a_damaged_dump_is_refused(world: World, damage: Callable[[bytes], bytes]) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cotally.server.dp import gaussian
-from cotally.server.model.plan import PICO, Dyadic
+from cotally.server.model.account import PICO
+from cotally.server.model.plan import Dyadic
 
 Floats = npt.NDArray[np.float64]
 

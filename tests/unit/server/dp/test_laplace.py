@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cotally.server.dp import laplace
-from cotally.server.model.plan import PICO
+from cotally.server.model.account import PICO, Account
 
 
 @given(st.integers(1, 10**15), st.fractions(Fraction(1, 10**6), 100, max_denominator=10**6))
@@ -18,5 +18,7 @@ def test_a_scale_spends_what_was_asked_and_no_more(l1: int, asked: Fraction) -> 
     assert asked * (1 - Fraction(1, 10**11)) <= laplace.epsilon(l1, scale) <= asked
     assert scale.fraction() >= laplace.LEAST_SCALE
     assert refined == 1 or scale.fraction() < 2 * laplace.LEAST_SCALE * (1 + Fraction(1, 10**9))
-    price = laplace.price(l1, scale)
+    pure = laplace.price(l1, scale, Account.EPSILON)
+    assert 0 <= pure - laplace.epsilon(l1, scale) * PICO < 1
+    price = laplace.price(l1, scale, Account.RHO)
     assert 0 <= price - laplace.epsilon(l1, scale) ** 2 / 2 * PICO < 1

@@ -13,6 +13,7 @@ from cotally.server.dp import exact, gaussian, laplace
 from cotally.server.dp import measure as door
 from cotally.server.dp.measure import measure
 from cotally.server.dp.noise import Noise
+from cotally.server.model.account import Account
 from cotally.server.model.packing import Packing, Run
 from cotally.server.model.plan import Block, BlockKind, Dyadic, Plan
 from cotally.server.model.query import Mechanism
@@ -29,7 +30,7 @@ def a_plan(mechanism: Mechanism, cells: int = CELLS, honest: int = 2, l1: int = 
         price = gaussian.price(l1**2, scale, honest, cells)
     else:
         scale = laplace.share_scale(l1, Fraction(1, 5))
-        price = laplace.price(l1, scale)
+        price = laplace.price(l1, scale, Account.RHO)
     block = Block(
         BlockKind.COUNT, "", 0, cells, 0, 1, Fraction(1), Fraction(0), 1, 0, CAP, l1, l1**2, scale, price
     )
@@ -154,7 +155,7 @@ def test_errors_of_the_sampler_never_quote_data(monkeypatch: pytest.MonkeyPatch)
     def failing(values: Sequence[int]) -> list[int]:
         raise RuntimeError(f"cannot add noise to {values}")
 
-    monkeypatch.setattr(door, "build", lambda block, mechanism, honest: failing)
+    monkeypatch.setattr(door, "build", lambda block, mechanism, honest, account: failing)
     with pytest.raises(Refused) as refused:
         measure([123_456] * 3, a_plan(Mechanism.GAUSSIAN, cells=3))
     assert "123456" not in str(refused.value)
@@ -165,7 +166,8 @@ def asked_for(scale: Dyadic) -> Plan:
     """A plan of three cells with noise of *scale*, and the price and sensitivity that go with it."""
     plan = a_plan(Mechanism.LAPLACE, cells=3, honest=1)
     l1 = int(scale.fraction()) // 8
-    return changed(plan, scale=scale, l1=l1, l2_squared=l1**2, pico_loss=laplace.price(l1, scale))
+    price = laplace.price(l1, scale, Account.RHO)
+    return changed(plan, scale=scale, l1=l1, l2_squared=l1**2, pico_loss=price)
 
 
 def test_exact_noise_of_more_than_64_bits_is_refused() -> None:
@@ -206,14 +208,14 @@ def test_opendp_prices_each_block_whoever_draws(
         drawn.append("exact")
         return np.zeros(count, np.int64)
 
-    monkeypatch.setattr(door, "build", lambda block, of, honest: by_opendp)
+    monkeypatch.setattr(door, "build", lambda block, of, honest, account: by_opendp)
     monkeypatch.setattr(exact, "draw", by_us)
     plan = a_plan(mechanism, cells=3)
     for noise in Noise:
         measure([1, 2, 3], plan, noise)
     assert drawn == ["opendp", "exact"]
 
-    def refuse(block: Block, of: Mechanism, honest: int) -> None:
+    def refuse(block: Block, of: Mechanism, honest: int, account: Account) -> None:
         raise Refused(Refusal.PLAN_MISMATCH, "the price is another")
 
     monkeypatch.setattr(door, "build", refuse)

@@ -115,8 +115,8 @@ def test_opendp_agrees_with_the_price_of_every_block_and_with_no_other(statistic
     query = ask((statistic,), ())
     plan = make_plan(query, effective(query, joint(2, 2, 2), ()), RULES)
     for block in plan.blocks:
-        mechanism.build(block, plan.mechanism, plan.honest)
+        mechanism.build(block, plan.mechanism, plan.honest, plan.account)
         wrong = replace(block, l2_squared=block.l2_squared + max(1, block.l2_squared >> 30))
         with pytest.raises(Refused) as refused:
-            mechanism.build(wrong, plan.mechanism, plan.honest)
+            mechanism.build(wrong, plan.mechanism, plan.honest, plan.account)
         assert refused.value.refusal is Refusal.PLAN_MISMATCH

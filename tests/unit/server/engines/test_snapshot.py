@@ -2,6 +2,7 @@
 
 import stat
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -129,9 +130,28 @@ def test_quoted_line_breaks_survive_the_end_of_a_batch(tmp_path: Path) -> None:
     record = b'%d,7,"' + b"x" * 500 + b'\nb"\n'
     crowd = replace(PAIR, max_people=6000)
     report = freeze(tmp_path, crowd, HEADER + b"".join(record % i for i in range(6000)))
-    assert report == SnapshotReport(
-        6000, ("north.csv: 6000 cells of column city are not among its codes and count as other",)
-    )
+    assert report == SnapshotReport(6000, (
+        "north.csv: 6000 lines go on in the lines after them, for a quoted cell holds line breaks",
+        "north.csv: 6000 cells of column city are not among its codes and count as other"))
+
+
+def test_a_record_of_many_lines_is_no_longer_than_a_line_may_be(tmp_path: Path) -> None:
+    """Else a dozen such cells are more than a strict reader takes, and one record costs all the others."""
+    wide = table([replace(CITY, name=f"c{i}") for i in range(12)])
+    header = ("pid," + ",".join(column.name for column in wide.columns) + "\n").encode()
+    for size, rows in ((2_500, 2), (60_000, 14)):
+        cell = '"' + "\N{GRINNING FACE}" * size + "\n" + "\N{GRINNING FACE}" * size + '"'
+        folder = tmp_path / str(size)
+        folder.mkdir()
+        report = freeze(folder, wide, header + f"1{f',{cell}' * 12}\n2{',a' * 12}\n".encode())
+        assert report.rows == rows
+
+
+def test_one_stray_quote_makes_no_file_slow(tmp_path: Path) -> None:
+    """What it costs grows with the lines of its batch, not with their square, which takes half a minute."""
+    start = time.process_time()
+    freeze(tmp_path, PAIR, HEADER + b'""\n' * 120_000 + b'1,"7,a\n')
+    assert time.process_time() - start < 8
 
 
 @pytest.mark.parametrize("people, told", [(1000, False), (1001, True)])
@@ -319,6 +339,36 @@ def test_parquet_values_are_taken_at_their_value(
     if any("BLOB" in v for v in values):
         values = [v if "BLOB" in v else f"encode({v})" for v in values]
     assert parquet_cells(tmp_path, column, values) == expected
+
+
+@pytest.mark.parametrize("column", ["pid", "city"])
+def test_text_in_parquet_that_is_no_text_costs_its_own_cell_alone(tmp_path: Path, column: str) -> None:
+    """The file says UTF-8, and a cell is not: no two cells are taken for one, nor for one with marks."""
+    texts = {"pid": "i", "city": "'a'"} | {column: "'WXYZZY-' || i"}
+    sql = f"SELECT {texts['pid']} AS pid, i AS age, {texts['city']} AS city FROM range(4) t(i)"
+    path = tmp_path / "a.parquet"
+    duckdb.connect().execute(f"COPY ({sql}) TO '{path}' (FORMAT parquet, COMPRESSION uncompressed)")
+    data = path.read_bytes().replace(b"WXYZZY-0", b"WX\xff\xfe????").replace(b"WXYZZY-1", b"WX\xfe\xff????")
+    path.write_bytes(data.replace(b"WXYZZY-2", b"WX??????"))
+    report = DuckDB(tmp_path / "state").snapshot(PAIR, path)
+    place = ["pid", "age", "city"].index(column)
+    found = sorted(stored(tmp_path, PAIR), key=lambda row: int(str(row[1])))
+    assert [row[place] for row in found] == [None, None, "WX??????", "WXYZZY-3"]
+    said = "2 records have no pid" if column == "pid" else "2 cells of column city are not UTF-8"
+    assert any(said in note for note in report.notes)
+
+
+@pytest.mark.parametrize("microseconds", [-(2**63), -(2**63) + 1, 2**63 - 1])
+def test_the_ends_of_time_stop_no_snapshot(tmp_path: Path, microseconds: int) -> None:
+    path, mark = tmp_path / "a.parquet", 1_234_567_890_123_456
+    dated = table([replace(DAY, name="city")], vintage="2027")
+    for zone in ("TIMESTAMP", "TIMESTAMPTZ"):
+        sql = f"SELECT '1' AS pid, 1 AS age, make_timestamp({mark})::{zone} AS city"
+        duckdb.connect().execute(f"COPY ({sql}) TO '{path}' (FORMAT parquet, COMPRESSION uncompressed)")
+        path.write_bytes(path.read_bytes().replace(mark.to_bytes(8, "little"),
+                                                   microseconds.to_bytes(8, "little", signed=True)))
+        assert DuckDB(tmp_path / zone).snapshot(PAIR, path).rows == 1
+        assert DuckDB(tmp_path / zone).snapshot(dated, path).rows == 1
 
 
 def test_minus_zero_in_parquet_is_zero(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ questions = given(
         ]
     ),
 )
-test_every_statistic_equals_the_design_read_aloud = settings(max_examples=40, deadline=None)(
+test_every_statistic_equals_the_design_read_aloud = settings(max_examples=20, deadline=None)(
     questions(equals_the_reference)
 )
 test_every_statistic_equals_the_design_read_aloud_at_length = pytest.mark.slow(
@@ -297,7 +297,7 @@ JOINED = Query(
     ),
     people=records_strategy,
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_bounding_comes_after_the_join(visits: list[dict[str, str]], people: list[dict[str, str]]) -> None:
     holding = table(3, 4)
     scope = effective(JOINED, VISITS, (holding,))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine
 
-from cotally.server.ledger.ledger import MAX_PICO_RHO, SCHEMA, Ledger, entry_hash
+from cotally.server.ledger.ledger import MAX_PICO_LOSS, SCHEMA, Ledger, entry_hash
 from cotally.server.store.book import Kind
 from cotally.server.store.database import open_database
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
@@ -118,7 +118,7 @@ def test_populations_have_their_own_budgets(ledger: Ledger) -> None:
     ]
 
 
-@pytest.mark.parametrize("price", [0, -1, MAX_PICO_RHO + 1, 2**64])
+@pytest.mark.parametrize("price", [0, -1, MAX_PICO_LOSS + 1, 2**64])
 def test_absurd_prices_and_budgets_are_refused(ledger: Ledger, price: int) -> None:
     assert refusal_of(ledger.reserve, round_id(1), P, price) == Refusal.MALFORMED
     if price:
@@ -272,7 +272,7 @@ for number in range(int(sys.argv[2]), 1_000_000):
 @pytest.mark.parametrize("acknowledged", [1, 17, 60])
 def test_a_killed_process_never_undercharges(engine: Engine, tmp_path: Path, acknowledged: int) -> None:
     ledger = Ledger(engine, "north")
-    ledger.set_budget(P, MAX_PICO_RHO)
+    ledger.set_budget(P, MAX_PICO_LOSS)
     heard: list[int] = []
     for first in (0, 10_000):  # the second one finds what the first one left
         victim = subprocess.Popen(

@@ -53,6 +53,17 @@ def test_every_change_of_the_chain_is_named(chain: Sent, tmp_path: Path, damage:
     assert broken_at(chain) == index
 
 
+def test_an_entry_that_is_changed_together_with_its_hash_breaks_the_next(chain: Sent, tmp_path: Path) -> None:
+    """The hash is public: who changes an entry makes it anew, and then has to make all that follow."""
+    for number in range(4):
+        chain.note("Commit", b"r", number, bytes([number]) * 32)
+    first, second, *_ = chain.entries()
+    forged = sent._hash(first.hash, 1, second.at_ms, "Commit", b"r", 99, second.digest)
+    with sqlite3.connect(tmp_path / "sent.db") as db:
+        db.execute("UPDATE sent SET size = 99, hash = ? WHERE position = 1", (forged,))
+    assert broken_at(chain) == 2
+
+
 def test_a_repeat_of_the_last_message_is_written_once_and_a_later_one_again(chain: Sent) -> None:
     for kind in ("Listen", "Listen", "Cosign", "Listen", "Listen"):
         chain.note(kind, b"", 1, bytes(32))

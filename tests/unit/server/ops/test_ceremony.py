@@ -171,19 +171,20 @@ def test_departments_grant_what_the_spec_allows(held: Held, pinned: Federation) 
         (file,) = (held.folder / "nodes" / name / "grants").glob("*.grant")
         grant = query_pb2.SignedGrant.FromString(file.read_bytes())
         member = pinned.member(name, roster_pb2.ROLE_NODE)
-        check_grant(grant, member, "pums", envelope("audit"), grants.now_ms())
+        check_grant(grant, member, "pums", held.roster, envelope("audit"), grants.now_ms())
         with pytest.raises(Refused, match="purpose"):
-            check_grant(grant, member, "pums", envelope("marketing"), grants.now_ms())
+            check_grant(grant, member, "pums", held.roster, envelope("marketing"), grants.now_ms())
         with pytest.raises(Refused, match="expired"):
-            check_grant(grant, member, "pums", envelope("audit"), grants.now_ms() + 366 * 86_400_000)
+            check_grant(grant, member, "pums", held.roster, envelope("audit"),
+                        grants.now_ms() + 366 * 86_400_000)
 
 
 def test_a_department_can_grant_more(held: Held, pinned: Federation) -> None:
     path = grants.grant_from_config(held.folder / "nodes" / "north" / "node.toml",
                                     grants.Terms("ann", ["marketing"], [], days=1))
     grant = query_pb2.SignedGrant.FromString(path.read_bytes())
-    check_grant(grant, pinned.member("north", roster_pb2.ROLE_NODE), "pums", envelope("marketing"),
-                grants.now_ms())
+    check_grant(grant, pinned.member("north", roster_pb2.ROLE_NODE), "pums", held.roster,
+                envelope("marketing"), grants.now_ms())
     path.unlink()
 
 

@@ -14,6 +14,7 @@ from cotally.server.dp.noise import Noise
 from cotally.server.model.catalog import ColumnType
 from cotally.server.model.encryption import Encryption
 from cotally.server.model.pace import Pace
+from cotally.server.ops.charter import catalog_message, policy_message
 from cotally.server.ops.folders import render
 from cotally.server.ops.spec import check_data, load_spec
 from cotally.v1.refusals import Misconfigured
@@ -114,7 +115,7 @@ def test_everything_is_read_exactly(tmp_path: Path) -> None:
     assert (sex.keys, sex.nullable) == (("0", "1", "other"), True)
     assert (visited.first, visited.last) == (date(2020, 1, 1), date(2025, 12, 31))
     assert (region.integer_codes, sex.integer_codes) == (True, False)
-    assert spec.departments[1].budget.pico_loss(spec.delta) == 250_000_000_000
+    assert spec.departments[1].budget.pico_loss("p", spec.pure, spec.delta) == 250_000_000_000
     assert spec.data_source(spec.departments[0], "people") == str(tmp_path / "north.csv")
 
 
@@ -199,6 +200,8 @@ def test_names_may_be_in_any_script(tmp_path: Path) -> None:
     ("resolution = 0.1", "resolution = 0", "tables[0].columns[1].resolution", "above 0"),
     ("resolution = 0.1", "resolution = 1e6", "tables[0].columns[1].resolution", "at most upper - lower"),
     ("resolution = 0.1", "resolution = 1e-20", "tables[0].columns[1].resolution", "too fine"),
+    ("lower = 0, upper = 200000.05, resolution = 0.1", "lower = 1e30, upper = 1e30, resolution = 1e-6",
+     "tables[0].columns[1].resolution", "so far from 0"),
     (", resolution = 0.1", "", "tables[0].columns[1].resolution", "is missing"),
     ('["0", "1"]', "[]", "tables[0].columns[2].codes", "at least one"),
     ('["0", "1"]', '["0", 1]', "tables[0].columns[2].codes[1]", "text"),
@@ -231,6 +234,8 @@ def test_names_may_be_in_any_script(tmp_path: Path) -> None:
     ('{ people = "west.csv" }', '{ peopel = "west.csv" }', "departments[2].data.peopel", "known are people"),
     ('{ people = "west.csv" }', "{ people = 1 }", "departments[2].data.people", "text"),
     ('{ people = "west.csv" }', "{}", "departments[2].data", "no table"),
+    ('name = "people"', 'name = "people"\npure = 1', "tables[0].pure", "true or false"),
+    ('name = "people"', 'name = "people"\npure = true', "departments[1].budget", "is in rho, but"),
     ("[federation]", "[federatoin]", "federation", "'federatoin'"),
     ("[[departments]]", "[[departement]]", "departments", "'departement'"),
     ("[[tables]]", "extra = 1\n[[tables]]", "federation.extra", "not a known key"),
@@ -319,3 +324,36 @@ def test_what_is_rendered_can_be_read(tmp_path: Path) -> None:
         "name": 'a "quoted"\\ 北\n\x7f', "list": ["x", "y z"], "data": {"人口": "/tmp/a b.csv"},
         "budget": {"residents": {"epsilon": Fraction(1, 8)}, "p.q": {"rho": Fraction(3)}}}
     assert tomllib.loads(render(values), parse_float=Fraction) == values
+
+
+SECOND = """
+[[tables]]
+name = "visits"
+population = "residents"
+unit = "pid"
+{pure}
+columns = [{ name = "cost", type = "integer", lower = 0, upper = 9 }]
+
+[[departments]]
+"""
+
+
+@pytest.mark.parametrize("first, second", [("", "pure = true"), ("pure = true", "pure = false")])
+def test_tables_of_one_population_count_in_one_thing(tmp_path: Path, first: str, second: str) -> None:
+    text = FULL.replace("rho = 0.25", "epsilon = 1").replace('unit = "pid"', f'unit = "pid"\n{first}')
+    text = text.replace("[[departments]]\n", SECOND.replace("{pure}", second).lstrip(), 1)
+    text = text.replace('{ people = "north.csv" }', '{ people = "north.csv", visits = "v.csv" }')
+    message = refused(tmp_path, text)
+    assert message.startswith("tables[1].pure is true for ") and "population 'residents'" in message
+    assert "'people'" in message and "'visits'" in message
+
+
+def test_budgets_of_a_pure_population_are_epsilon_as_it_stands(tmp_path: Path) -> None:
+    text = FULL.replace("rho = 0.25", "epsilon = 0.1").replace('unit = "pid"', 'unit = "pid"\npure = true')
+    spec = load_spec(written(tmp_path, text))
+    assert spec.pure == {"residents"} and spec.tables[0].pure
+    found = [d.budget.pico_loss("residents", spec.pure, spec.delta) for d in spec.departments]
+    assert found == [10**13, 10**11, 10**13]
+    (overall,) = policy_message(spec).budgets
+    assert overall.pico_loss == 2 * 10**13
+    assert catalog_message(spec).tables[0].pure

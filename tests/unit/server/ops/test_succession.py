@@ -255,7 +255,9 @@ def test_a_missing_member_is_named_before_anything_is_computed(root: Path, comma
 
 
 @pytest.mark.parametrize("command", [RefreshCommand(), RotateCommand()])
-@pytest.mark.parametrize("reason", [KeyboardInterrupt(), Misconfigured("the disk is full"), OSError("disk")])
+@pytest.mark.parametrize("reason", [
+    KeyboardInterrupt(), Misconfigured("the disk is full"),
+    pytest.param(OSError("disk"), marks=pytest.mark.slow)])
 def test_what_fails_midway_leaves_nothing_behind(
         root: Path, command: Typed, reason: BaseException, capsys: pytest.CaptureFixture[str]) -> None:
     seen = []

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cotally.server.dp.accounting import exact_epsilon, rho_from_epsilon
+from cotally.server.model.account import PICO
 from cotally.server.model.catalog import Column, ColumnType, Table
-from cotally.server.model.plan import PICO, BlockKind, Plan, Rules
+from cotally.server.model.plan import BlockKind, Plan, Rules
 from cotally.server.model.query import Mechanism, Query, Statistic, StatisticKind, Target
 from cotally.server.planner.error import expected_errors
 from cotally.server.planner.packing import tail

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cotally.server.model.plan import PICO, Plan
+from cotally.server.model.account import PICO
+from cotally.server.model.plan import Plan
 from cotally.server.model.query import Mechanism, Query, Statistic, StatisticKind, Target
 from cotally.server.planner.error import expected_errors
 from cotally.server.planner.layout import lay_out

@@ -11,12 +11,14 @@ from cotally.v1.canonical import to_sign
 from cotally.v1.refusals import Refusal, Refused
 
 KEY = SigningKey.generate()
+FOUNDING = bytes(range(32))
 NORTH = roster_pb2.Member(name="north", role=roster_pb2.ROLE_NODE, signing_key=KEY.public)
 
 
 def grant() -> query_pb2.Grant:
     return query_pb2.Grant(
-        federation="pums", department="north", analyst="alice", purposes=["statistics", "audit"],
+        federation="pums", founding=FOUNDING, department="north", analyst="alice",
+        purposes=["statistics", "audit"],
         tables=["people"],
         columns=["people.age", "people.income", "people.sex", "people.region", "other.hidden"],
         statistics=[query_pb2.STATISTIC_KIND_COUNT_ROWS, query_pb2.STATISTIC_KIND_MEAN],
@@ -46,10 +48,10 @@ def question() -> query_pb2.Envelope:
 
 def check(
     body: query_pb2.Grant, envelope: query_pb2.Envelope, now_ms: int = 1500, by: SigningKey = KEY,
-    department: roster_pb2.Member = NORTH, federation: str = "pums",
+    department: roster_pb2.Member = NORTH, federation: str = "pums", founding: bytes = FOUNDING,
 ) -> None:
     signed = query_pb2.SignedGrant(body=body, signature=by.sign(to_sign("grant", body)))
-    check_grant(signed, department, federation, envelope, now_ms)
+    check_grant(signed, department, federation, founding, envelope, now_ms)
 
 
 def refused(*arguments: object, **named: object) -> Refused:
@@ -150,12 +152,17 @@ def test_another_analysts_or_departments_or_federations_grant_is_refused() -> No
     assert refused(grant(), question(), federation="brfss").refusal == Refusal.NOT_ALLOWED
 
 
+def test_a_grant_of_an_earlier_federation_of_the_same_name_is_refused() -> None:
+    """Its members may have kept their keys, and revoked it there."""
+    assert refused(grant(), question(), founding=bytes(32)).refusal == Refusal.NOT_ALLOWED
+
+
 def test_only_the_departments_own_signature_counts() -> None:
     assert refused(grant(), question(), by=SigningKey.generate()).refusal == Refusal.CREDENTIALS
     signed = query_pb2.SignedGrant(body=grant(), signature=KEY.sign(to_sign("grant", grant())))
     signed.body.purposes.append("marketing")
     with pytest.raises(Refused) as caught:
-        check_grant(signed, NORTH, "pums", question(), 1500)
+        check_grant(signed, NORTH, "pums", FOUNDING, question(), 1500)
     assert caught.value.refusal == Refusal.CREDENTIALS
     holder = roster_pb2.Member(name="north", role=roster_pb2.ROLE_KEY_HOLDER, signing_key=KEY.public)
     assert refused(grant(), question(), department=holder).refusal == Refusal.CREDENTIALS

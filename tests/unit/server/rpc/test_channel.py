@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -108,6 +109,30 @@ def strange_hellos(charter: roster_pb2.Charter) -> list[tuple[work_pb2.Hello, Re
         (but(roster=b""), Refusal.CREDENTIALS, "north pins the roster (none)"),
         (but(name="south"), Refusal.CREDENTIALS, "it is 'south' and shows the certificate of north"),
     ]
+
+
+def test_a_long_line_takes_longer_to_dial_and_is_dialled(federation: Federation) -> None:
+    """Handshakes go back and forth several times: a department abroad needs more than a tenth of a second."""
+    async def slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            await asyncio.sleep(0.06)
+            writer.write(data)
+        writer.close()
+
+    async def once() -> None:
+        async with coordinator(federation, Straw(federation.charter)) as address:
+            host, _, port = address.rpartition(":")
+
+            async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                far_reader, far_writer = await asyncio.open_connection(host, int(port))
+                with contextlib.suppress(OSError):
+                    await asyncio.gather(slowly(reader, far_writer), slowly(far_reader, writer))
+            async with await asyncio.start_server(relay, "127.0.0.1", 0) as line:
+                far = f"127.0.0.1:{line.sockets[0].getsockname()[1]}"
+                async with dialled(federation, far) as channel:
+                    await node_pb2_grpc.NodesStub(channel).Commit(work_pb2.CommitRequest(), timeout=5)
+                await asyncio.sleep(0.2)
+    asyncio.run(once())
 
 
 @pytest.mark.parametrize("which", range(5))

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from cotally.server.coordinator.board import BACKLOG
+from cotally.server.planner.limits import MAX_NAME
 from cotally.server.rpc import guard, server
+from cotally.server.rpc.channel import DIAL_S
 from cotally.server.rpc.frames import LIMIT_BYTES, PART_BYTES
 from cotally.server.rpc.limits import MESSAGE_BYTES, METHODS, SHARES, Bounds
-from cotally.server.rpc.refusals import MAX_SENTENCE, STATUS
+from cotally.server.rpc.refusals import STATUS
 from cotally.v1 import analyst_pb2, audit_pb2, keyholder_pb2, node_pb2, roster_pb2
-from cotally.v1.refusals import EXIT_CODE, Refusal
+from cotally.v1.refusals import EXIT_CODE, MAX_SENTENCE, Refusal
 
 PAGE = (Path(__file__).parents[4] / "docs" / "wire.md").read_text()
 
@@ -37,7 +39,9 @@ def test_the_table_of_refusals() -> None:
     f"{guard.REFUSALS_BURST} |",
     f"takes nothing of a stream for {guard.SEND_S:g} s loses it",
     f"A listener with {BACKLOG:,} pieces of work waiting",
+    f"| one dial, until TLS stands | {DIAL_S} s |",
     f"| sentence of a refusal | {MAX_SENTENCE:,} characters |",
+    f"| name of a statistic or of a computed key | {MAX_NAME} characters |",
 ])
 def test_the_limits(row: str) -> None:
     assert row in PAGE

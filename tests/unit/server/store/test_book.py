@@ -2,7 +2,7 @@
 
 import pytest
 
-from cotally.server.store.book import Book, Kind, rho
+from cotally.server.store.book import Book, Kind
 from cotally.v1.refusals import Refusal, Refused
 from cotally.v1.round_pb2 import LedgerKind
 
@@ -76,8 +76,3 @@ def test_the_numbers_are_those_of_the_contract() -> None:
     assert {f"LEDGER_KIND_{kind.name}": int(kind) for kind in Kind} == {
         name: number for name, number in LedgerKind.items() if number
     }
-
-
-@pytest.mark.parametrize(("pico", "text"), [(0, "0"), (1, "0.000000000001"), (10**13, "10")])
-def test_rho_is_exact(pico: int, text: str) -> None:
-    assert rho(pico) == text

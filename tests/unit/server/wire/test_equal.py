@@ -1,11 +1,12 @@
 """Equal questions meet, unequal ones never do, and client and server, with code of their own, agree."""
 
 import copy
+import operator
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cotally.client.equal import equal_form as client_form
@@ -138,6 +139,46 @@ _predicates = st.recursive(_leaves, lambda inner: st.one_of(
     inner.map(no),
     st.lists(inner, min_size=2, max_size=3).map(lambda p: Predicate(all=Junction(operands=p))),
     st.lists(inner, min_size=2, max_size=3).map(lambda p: Predicate(any=Junction(operands=p)))), max_leaves=7)
+
+
+_COMPARE = {query_pb2.OPERATOR_EQ: operator.eq, query_pb2.OPERATOR_NE: operator.ne,
+            query_pb2.OPERATOR_LT: operator.lt, query_pb2.OPERATOR_LE: operator.le,
+            query_pb2.OPERATOR_GT: operator.gt, query_pb2.OPERATOR_GE: operator.ge}
+
+
+def holds(node: Predicate, row: Mapping[str, int | None]) -> bool | None:
+    """What *node* says of *row* in SQL's logic; None: unknown."""
+    kind = node.WhichOneof("node")
+    if kind == "is_null":
+        return row[node.is_null.column] is None
+    if kind == "negation":
+        inner = holds(node.negation, row)
+        return None if inner is None else not inner
+    if kind in ("comparison", "membership"):
+        value = row[node.comparison.column or node.membership.column]
+        if value is None:
+            return None
+        if kind == "membership":
+            return value in [literal.integer for literal in node.membership.literals]
+        return bool(_COMPARE[node.comparison.operator](value, node.comparison.literal.integer))
+    found = [holds(each, row) for each in (node.all if kind == "all" else node.any).operands]
+    decisive = kind == "any"
+    return decisive if decisive in found else None if None in found else not decisive
+
+
+ROWS = [{"age": age, "income": income} for age in (None, *range(-1, 4)) for income in (None, *range(-1, 4))]
+
+
+@settings(max_examples=150, deadline=None)
+@given(_predicates)
+@example(Predicate(any=Junction(operands=[at("age", query_pb2.OPERATOR_GE, 1),
+                                          at("age", query_pb2.OPERATOR_LE, 1)])))
+@example(no(both(at("age", query_pb2.OPERATOR_GE, 1), at("income", query_pb2.OPERATOR_LE, 1))))
+def test_a_form_says_of_every_row_what_the_question_said(where: Predicate) -> None:
+    """Whatever shares a form therefore means the same: no release answers another question."""
+    form = equal_form(Query(table="people", where=where), CATALOG).where
+    for row in ROWS:
+        assert holds(form, row) is holds(where, row), row
 
 
 @settings(max_examples=60, deadline=None)

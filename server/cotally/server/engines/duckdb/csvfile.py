@@ -3,22 +3,23 @@
 * UTF-8, with or without a byte-order mark; bytes that are not UTF-8 arrive as lone surrogates, so
   that only their own cell is lost.
 * LF, CRLF or CR end a line. Blank lines are no records. A line longer than 131,071 characters is cut.
-* Quotes follow RFC 4180. A quoted cell may span lines, at most 32 lines and 131,072 characters in
-  all, and only where its closing quote stands before a comma or a line's end; otherwise its line
-  stands alone, cut at every comma. A stray quote therefore never swallows other people's lines.
+* Quotes follow RFC 4180. A quoted cell may span lines, its record at most 32 lines and 131,072
+  characters in all, and only where its closing quote stands before a comma or a line's end; otherwise
+  its line stands alone, cut at every comma. A stray quote therefore swallows no other line, unless one
+  of the next 31 holds a quote that fits it: whoever exports must double quotes inside of cells.
 """
 
 import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 _BATCH: Final = 1 << 20  # characters parsed at a time
 _LINE: Final = 131_071  # characters, less than the csv module's limit on a cell
+_RECORD: Final = 131_072  # characters
 _SPAN: Final = 32  # lines of one record
 
 Record = list[str]
@@ -30,6 +31,7 @@ class Faults:
 
     unmatched: int = 0
     cut: int = 0
+    spanning: int = 0
 
 
 @dataclass(slots=True)
@@ -88,17 +90,18 @@ class CsvFile:
                 records.append(_at_every_comma(lines[at]))
                 at += 1
                 continue
-            reader = csv.reader(islice(lines, at, at + _SPAN), strict=True)
+            reader = csv.reader(lines[at:at + _SPAN], strict=True)
             try:
-                record = next(reader)
+                record, used = next(reader), reader.line_num
             except csv.Error as error:
                 open_ended = str(error) == "unexpected end of data"
                 if open_ended and at + _SPAN > len(lines) and not self._ended:
                     return records, lines[at:]
+                record, used = [], 0
+            if not 0 < sum(map(len, lines[at:at + used])) <= _RECORD:
                 self.faults.unmatched += 1
                 record, used = _at_every_comma(lines[at]), 1
-            else:
-                used = reader.line_num
+            self.faults.spanning += used > 1
             records.append(record)
             at += used
         return records, []

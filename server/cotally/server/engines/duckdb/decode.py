@@ -67,7 +67,7 @@ def _text(raw: str, kind: str) -> str:
         text = f"TRY(decode({raw}))"
     elif kind in _FLOATS:
         text = f"CASE WHEN isnan({raw}) THEN NULL ELSE CAST({raw} + 0 AS VARCHAR) END"
-    elif kind == "TIMESTAMP WITH TIME ZONE":
+    elif kind in ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE"):
         text = f"CAST({_instant(raw)} AS VARCHAR)"
     elif _is_scalar(kind):
         text = f"CAST({raw} AS VARCHAR)"
@@ -155,5 +155,5 @@ def _date(raw: str, kind: str) -> str:
 
 
 def _instant(raw: str) -> str:
-    """An instant as UTC, without the extension that knows time zones."""
-    return f"make_timestamp(epoch_us({raw}))"
+    """An instant as UTC, without the extension that knows time zones; NULL for the one without a text."""
+    return f"make_timestamp(nullif(epoch_us({raw}), {_MIN}))"

@@ -12,16 +12,17 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import duckdb
 from sqlglot import exp
 
-from cotally.server.engines.duckdb import decode
+from cotally.server.engines.duckdb import decode, parquetfile
 from cotally.server.engines.duckdb.lockdown import escaped, locked, memory
 from cotally.server.engines.duckdb.notes import notes
+from cotally.server.engines.duckdb.parquetfile import Reader
 from cotally.server.engines.duckdb.tidy import LONGEST_LINE, header, position, tidy
 from cotally.server.engines.engine import SnapshotReport
 from cotally.server.engines.terms import UNIT
@@ -99,7 +100,7 @@ def check(table: Table, source: Path) -> None:
     try:
         if _is_parquet(source):
             with tempfile.TemporaryDirectory() as spill:
-                _, kinds = _parquet(table, source.absolute(), needed, Path(spill) / "spill")
+                _, kinds = _parquet(source.absolute(), needed, Path(spill) / "spill")
             _decoded(table, [f"c{i}" for i in range(len(needed))], kinds, source.name)
         else:
             names = header(source)
@@ -130,12 +131,12 @@ def _write(table: Table, source: Path, partial: Path, spill: Path) -> SnapshotRe
     lines: tuple[str, ...] = ()
     if _is_parquet(source):
         file = source
-        reader, kinds = _parquet(table, source, needed, spill)
+        readers, kinds = _parquet(source, needed, spill)
     else:
         file = partial / "tidy.csv"
         tidied = tidy(source, file, needed)
         unreadable, lines = tidied.unreadable, tidied.notes
-        reader, kinds = text_reader(len(needed)), [_TEXT] * len(needed)
+        readers, kinds = [Reader(text_reader(len(needed)))], [_TEXT] * len(needed)
     target = partial / RECORDS_FILE
     names = [f"c{i}" for i in range(len(needed))]
     decoded = _decoded(table, names, kinds, source.name)
@@ -143,13 +144,9 @@ def _write(table: Table, source: Path, partial: Path, spill: Path) -> SnapshotRe
     present = ", ".join(f"count({decode.present(n, k)})" for n, k in zip(names, kinds, strict=True))
     try:
         with locked([file, target], spill, memory(table.max_people)) as connection:  # persons are counted
-            connection.execute(
-                f"COPY (SELECT {out} FROM {reader}) TO $target"  # noqa: S608
-                " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 40960, USE_TMP_FILE false)",
-                {"file": escaped(file), "target": str(target)},
-            )
+            reader = _copy(connection, out, readers, {"file": escaped(file), "target": str(target)})
             counted = connection.execute(
-                f"SELECT count(*), {present} FROM {reader}",  # noqa: S608
+                f"SELECT count(*), {present} FROM {reader.filled}",  # noqa: S608
                 {"file": escaped(file)},
             ).fetchone()
             assert counted is not None
@@ -160,6 +157,22 @@ def _write(table: Table, source: Path, partial: Path, spill: Path) -> SnapshotRe
     if file != source:
         file.unlink()
     return SnapshotReport(rows, (*lines, *told))
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, out: str, readers: Sequence[Reader],
+          binding: Mapping[str, str]) -> Reader:
+    """Write the snapshot by the first of *readers* that reads the file to its end, and return that one."""
+    for reader in readers:
+        try:
+            connection.execute(
+                f"COPY (SELECT {out} FROM {reader.cells}) TO $target"  # noqa: S608
+                " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 40960, USE_TMP_FILE false)", binding)
+        except duckdb.InvalidInputException:  # a cell is not UTF-8
+            if reader is readers[-1]:
+                raise
+        else:
+            break
+    return reader
 
 
 def _decoded(table: Table, names: Sequence[str], kinds: Sequence[str], file: str) -> list[tuple[str, str]]:
@@ -191,13 +204,12 @@ def text_reader(width: int) -> str:
     )
 
 
-def _parquet(table: Table, source: Path, needed: Sequence[str], spill: Path) -> tuple[str, list[str]]:
-    """The needed columns as c0, c1, ... in SQL, and their types. Names are matched exactly."""
-    read = "read_parquet($file, hive_partitioning = false)"
+def _parquet(source: Path, needed: Sequence[str], spill: Path) -> tuple[list[Reader], list[str]]:
+    """Two ways to read the needed columns, and their types. Names are matched exactly."""
     binding = {"file": escaped(source)}
     try:
         with locked([source], spill) as connection:
-            described = connection.execute(f"DESCRIBE FROM {read}", binding).fetchall()
+            described = connection.execute(f"DESCRIBE FROM {parquetfile.all_columns()}", binding).fetchall()
             fields = connection.execute(
                 "SELECT name, num_children FROM parquet_schema($file)", binding
             ).fetchall()
@@ -207,8 +219,8 @@ def _parquet(table: Table, source: Path, needed: Sequence[str], spill: Path) -> 
     if len(names) != len(described):
         raise Misconfigured(f"{source.name}: its Parquet schema is not understood")
     places = [position(names, name, source.name) for name in needed]
-    selected = ", ".join(f"{_quoted(described[p][0])} AS c{i}" for i, p in enumerate(places))
-    return f"(SELECT {selected} FROM {read})", [described[p][1] for p in places]  # noqa: S608
+    columns = [(_quoted(described[p][0]), described[p][1]) for p in places]
+    return [parquetfile.strict(columns), parquetfile.mended(columns)], [kind for _, kind in columns]
 
 
 def _top_level(fields: Sequence[tuple[str, int | None]]) -> list[str]:

@@ -50,6 +50,7 @@ def tidy(source: Path, target: Path, needed: Sequence[str]) -> Tidied:
     notes = [
         (file.faults.unmatched, "have quotes that do not match and are cut at every comma"),
         (file.faults.cut, "are longer than 131,071 characters and are cut"),
+        (file.faults.spanning, "go on in the lines after them, for a quoted cell holds line breaks"),
         (writer.short, "have fewer cells than the header; the missing ones count as NULL"),
         (writer.long, "have more cells than the header; the surplus is ignored"),
     ]

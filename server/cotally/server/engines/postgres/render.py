@@ -138,10 +138,11 @@ def _step(branch: exp.If, value: exp.Expression | None) -> tuple[str, exp.Expres
 
 
 def _kind(value: exp.Expression | None) -> str | None:
-    """The word for the type of *value* where that is known: a cast's, or double, of a raw column."""
+    """The word for the type of *value* where that is known: a cast's; double, of a raw column or a floor."""
     if isinstance(value, exp.Cast):
         return "numeric_" if value.to.this is exp.DataType.Type.INT128 else "int8"
-    return "float8" if isinstance(value, exp.Column) and value.table else None
+    doubles = isinstance(value, exp.Floor) or (isinstance(value, exp.Column) and bool(value.table))
+    return "float8" if doubles else None
 
 
 def _keep_from_underflow(tree: exp.Expression) -> None:
@@ -182,7 +183,7 @@ def _widen(tree: exp.Expression) -> None:
     """INT128 becomes numeric; from a double that would round to 15 digits, so it is refused."""
     for cast in list(tree.find_all(exp.Cast)):
         if cast.to.this is exp.DataType.Type.INT128:
-            if isinstance(cast.this, exp.Floor):
+            if isinstance(cast.this, exp.Anonymous) and cast.this.name.startswith("float8"):
                 raise Refused(Refusal.UNSUPPORTED,
                               "a float column has more units than 64 bits; its resolution must be coarser")
             cast.set("to", exp.DataType(this=exp.DataType.Type.DECIMAL, nested=False))
