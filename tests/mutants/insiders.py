@@ -122,4 +122,13 @@ INSIDERS: Final[tuple[Mutant, ...]] = (
         "if not chain or chain[0].roster.previous:",
         "if not chain:",
         "protocol/test_succession.py::test_a_chain_that_begins_in_its_middle_is_refused"),
+    server("succession-to-the-same-key", "a succession may bring the same key", "audit/lineage.py",
+        "if roster.public_key == before.public_key:",
+        "if False:",
+        "protocol/test_succession.py::test_a_succession_to_the_same_key_is_refused_by_all"),
+    client("client-succession-to-the-same-key", "the client takes a succession to the same key",
+        "verify/lineage.py",
+        "if after.public_key == before.public_key:",
+        "if False:",
+        "protocol/test_succession.py::test_a_succession_to_the_same_key_is_refused_by_all"),
 )

@@ -7,6 +7,7 @@ be spared.
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
@@ -21,9 +22,10 @@ from cotally.server.wire.signed import sign
 from cotally.v1 import log_pb2, round_pb2, work_pb2
 from cotally.v1.refusals import Refused
 from tests.protocol.lab import Lab
+from tests.protocol.planting import four
 from tests.unit.client.verify.test_every_field import changed, label, leaves, walk
 
-Path = tuple[tuple[str, int | None], ...]
+Steps = tuple[tuple[str, int | None], ...]
 Change = Callable[[Message], None]
 _QUORUM = 5
 
@@ -41,24 +43,24 @@ def changes(message: Message) -> Iterator[tuple[str, Change]]:
             yield f"{label(path)} backwards", partial(_reverse, path)
 
 
-def _alter(path: Path, message: Message) -> None:
+def _alter(path: Steps, message: Message) -> None:
     parent, name = walk(message, path[:-1]), path[-1][0]
     setattr(parent, name, changed(getattr(parent, name)))
 
 
-def _shorten(path: Path, k: int, message: Message) -> None:
+def _shorten(path: Steps, k: int, message: Message) -> None:
     del walk(message, path)[k]
 
 
-def _repeat(path: Path, k: int, message: Message) -> None:
+def _repeat(path: Steps, k: int, message: Message) -> None:
     walk(message, path).append(walk(message, path)[k])
 
 
-def _reverse(path: Path, message: Message) -> None:
+def _reverse(path: Steps, message: Message) -> None:
     walk(message, path).reverse()
 
 
-def _lists(message: Message, path: Path) -> Iterator[tuple[Path, int]]:
+def _lists(message: Message, path: Steps) -> Iterator[tuple[Steps, int]]:
     for field, value in message.ListFields():
         if field.is_repeated:
             yield (*path, (field.name, None)), len(value)
@@ -105,6 +107,24 @@ def test_no_field_of_the_evidence_can_be_changed(lab: Lab, again: bool) -> None:
             continue
         accepted.add(name)
     assert tried > 150 and accepted == allowed
+
+
+def test_an_announcement_leaves_a_coordinator_few_choices(folder: Path) -> None:
+    """Nonce and times within their bounds, and who takes part, never fewer than the minimum."""
+    lab = four(folder)
+    announcement, accepted = lab.announce(), set()
+    for name, change in changes(announcement):
+        forged = round_pb2.SignedAnnouncement()
+        forged.CopyFrom(announcement)
+        change(forged)
+        forged.signature = sign(lab.keys["coordinator"], "announcement", forged.body)
+        try:
+            lab.nodes["north"].session.decide(forged, lab.now)
+        except Refused:
+            continue
+        accepted.add(name)
+    assert accepted == {"signature", "body.nonce", "body.announced_ms", "body.deadline_ms",
+                        "body.participants without 0", "body.participants without 3"}
 
 
 def test_no_field_of_a_roster_can_be_changed_for_who_reveals(lab: Lab) -> None:

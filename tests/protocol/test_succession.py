@@ -274,6 +274,14 @@ def test_a_chain_that_begins_in_its_middle_is_refused(lab: Lab) -> None:
     refused_as(Refusal.MALFORMED, lambda: succession.check_successor(lab.federation, charter), "a first one")
 
 
+def test_a_succession_to_the_same_key_is_refused_by_all(lab: Lab) -> None:
+    charter = approved(lab, succession.succeed(lab.charter, lab.charter.public_key))
+    leaf = log_pb2.LogEntry(succession=log_pb2.SuccessionLeaf(succession=lineage.own_link(charter)))
+    refused_as(Refusal.MALFORMED, lambda: lab.follower().fold([leaf]), "no other key")
+    pin = lab.federation.roster
+    refused_as(Refusal.EQUIVOCATION, lambda: check_reached(charter, (), pin), "no other key")
+
+
 def test_budgets_and_lists_after_a_succession_name_the_first_roster(lab: Lab) -> None:
     refreshed(lab)
     for first, refusal in ((lab.charter.roster, Refusal.EQUIVOCATION), (lab.federation.first, None)):

@@ -63,6 +63,8 @@ def _check_step(before: roster_pb2.Roster, digest_before: bytes, after: roster_p
         raise Refused(
             Refusal.EQUIVOCATION,
             f"the roster of epoch {after.epoch} changes more than the key of the one before")
+    if after.public_key == before.public_key:
+        raise Refused(Refusal.EQUIVOCATION, f"the roster of epoch {after.epoch} brings no other key")
 
 
 def _check_approved(before: roster_pb2.Roster, after: roster_pb2.Succession) -> None:

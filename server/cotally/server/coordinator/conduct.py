@@ -37,6 +37,7 @@ from .voiding import Voiding
 from .witnessing import Witnessing
 
 _Step = analyst_pb2.Step
+AGAIN_S = 2.0  # until a disk that failed is tried again
 RETURN_MS = 6_000  # after a restart, members get this long to come back before a deadline counts
 
 
@@ -266,7 +267,7 @@ class Conductor:
         self._witnessing.spread()
 
     def _die(self, live: Live, refused: Refused) -> None:
-        """End a round without a release; what the disk does not take now, the next start does again."""
+        """End a round without a release; what the disk does not take now, it gets again later."""
         round_ = live.round
         self._log.warning("round_dead", round=round_.id, refusal=refused.refusal, message=refused.message)
         withheld = round_.withheld if refused.refusal is Refusal.WITHHELD else []
@@ -278,6 +279,7 @@ class Conductor:
             self._witnessing.spread()
         except Exception as error:
             self._log.exception("not_stored", error, round=round_.id)
+            asyncio.get_running_loop().call_later(AGAIN_S, self._die, live, refused)
 
     # Waiting and posting
 

@@ -12,13 +12,13 @@ from sqlglot import exp
 
 from cotally.server.engines.predicate import nearest
 from cotally.server.engines.terms import RECORDS, UNIT, Bindings, column
-from cotally.server.model.catalog import Column, ColumnType, Table
+from cotally.server.model.catalog import LONGEST_TEXT, Column, ColumnType, Table
 
 _WHAT: Final = {
     ColumnType.INTEGER: "integers",
     ColumnType.FLOAT: "numbers",
     ColumnType.DATE: "dates (YYYY-MM-DD)",
-    ColumnType.CATEGORY: "UTF-8 text",
+    ColumnType.CATEGORY: f"UTF-8 text of at most {LONGEST_TEXT:,} characters",
 }
 
 

@@ -9,6 +9,7 @@ from .account import Account
 from .query import Derivation
 
 OTHER = "other"  # the key of the cell for NULL and unlisted codes
+LONGEST_TEXT = 1000  # characters of a code, or of what names a person; more in every cell would fill memory
 
 
 class ColumnType(StrEnum):

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from fractions import Fraction
 
-from cotally.server.model.catalog import OTHER, Column, ColumnType
+from cotally.server.model.catalog import LONGEST_TEXT, OTHER, Column, ColumnType
 from cotally.server.planner.limits import MAX_STEPS
 
 from .reader import Section
@@ -74,6 +74,8 @@ def _category(s: Section, name: str, nullable: bool) -> Column:
     if other and OTHER in codes:
         s.refuse(f"codes[{codes.index(OTHER)}]", f"must not be {OTHER!r}: other = true makes a cell so named")
     for i, code in enumerate(codes):
+        if len(code) > LONGEST_TEXT:
+            s.refuse(f"codes[{i}]", f"must be of at most {LONGEST_TEXT:,} characters")
         if any(unicodedata.category(c) == "Cc" for c in code):
             s.refuse(f"codes[{i}]", f"must hold no control character such as a line's end, not {code[:20]!r}")
         if integers and not _INTEGER_CODE.fullmatch(code):

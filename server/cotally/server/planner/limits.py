@@ -9,7 +9,6 @@ MAX_COORDINATES: Final = 1_000_000  # over all blocks, groups and leaves
 MAX_BLOCKS: Final = 1000  # distinct ones: a question must be priced in little time, for asking is free
 MAX_EXPLAINING: Final = 8  # columns of a regression
 MAX_STEPS: Final = 2**112  # of the resolution from zero to a bound: engines' integers hold what comes of it
-LARGEST: Final = 2**1000  # of a bound, or of one over a resolution: doubles stay finite, and above zero
 MAX_NAME: Final = 400  # characters that an analyst may call a statistic or a computed key
 MAX_DEPTH: Final = 32  # of nested conditions
 MAX_CONDITIONS: Final = 256  # comparisons, tests, junctions and negations together

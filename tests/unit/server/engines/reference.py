@@ -40,7 +40,7 @@ def decode(column: Column, text: str) -> Value:
     """What a CSV cell holds."""
     bare = text.strip(SPACE)
     if column.type is ColumnType.CATEGORY:
-        if text == "" or "\0" in text:
+        if text == "" or "\0" in text or len(text) > 1000:
             return None
         if column.integer_codes and re.fullmatch(r"[+-]?[0-9]+(\.0*)?", bare):
             return str(int(bare.split(".")[0]))

@@ -9,13 +9,14 @@ category  the text in NFC; with `integer_codes`, "1.0", "01" and "+1" are "1".
 date      YYYY-MM-DD, a time after it ignored; years 1 to 9999.
 unit      the text as it stands; "nan", "na", "none" and "null", in any case, are NULL.
 
-The empty cell is NULL throughout, and so is a number of more than 400 characters. Values of Parquet's
+The empty cell is NULL throughout, and so is a number of more than 400 characters, or text of more than
+1,000: one person's cells would be more than memory holds. Values of Parquet's
 own types are taken at their value.
 """
 
 from typing import Final
 
-from cotally.server.model.catalog import Column, ColumnType
+from cotally.server.model.catalog import LONGEST_TEXT, Column, ColumnType
 
 _MAX: Final = 2**63 - 1
 _MIN: Final = -(2**63)
@@ -62,7 +63,7 @@ def present(raw: str, kind: str) -> str:
 
 
 def _text(raw: str, kind: str) -> str:
-    """Text without NULs, or NULL; floats in their shortest form."""
+    """Text without NULs and of no more than is kept, or NULL; floats in their shortest form."""
     if kind == "BLOB":
         text = f"TRY(decode({raw}))"
     elif kind in _FLOATS:
@@ -75,7 +76,8 @@ def _text(raw: str, kind: str) -> str:
         raise Undecodable("text")
     if kind not in ("VARCHAR", "BLOB"):
         return text
-    return f"CASE WHEN contains({text}, chr(0)) OR {text} = '' THEN NULL ELSE {text} END"
+    unfit = f"contains({text}, chr(0)) OR {text} = '' OR length({text}) > {LONGEST_TEXT}"
+    return f"CASE WHEN {unfit} THEN NULL ELSE {text} END"
 
 
 def _is_scalar(kind: str) -> bool:

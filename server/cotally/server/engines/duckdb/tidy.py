@@ -4,11 +4,13 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from cotally.server.engines.duckdb.csvfile import CsvFile, Record
+from cotally.server.model.catalog import LONGEST_TEXT
 from cotally.v1.refusals import Misconfigured
 
 LONGEST_LINE: Final = 1 << 20  # bytes of a rewritten line: 131,072 characters, quoted, in UTF-8, and commas
@@ -34,7 +36,8 @@ def header(source: Path) -> list[str]:
 def tidy(source: Path, target: Path, needed: Sequence[str]) -> Tidied:
     """Write the columns *needed*, in that order, of *source* to *target*, without a header.
 
-    Every cell is quoted; missing cells, cells with a NUL and cells that are not UTF-8 are empty.
+    Every cell is quoted; missing cells, cells with a NUL, cells that are not UTF-8 and cells of more than
+    1,000 characters are empty.
     Raises Misconfigured where the header lacks or repeats a needed column or there is no header.
     """
     with CsvFile(source) as file, target.open("xb") as out:
@@ -92,7 +95,7 @@ class _Writer:
         text = _quoted(rows)
         try:
             data = text.encode()
-            clean = "\0" not in text
+            clean = "\0" not in text and max(map(len, chain.from_iterable(rows)), default=0) <= LONGEST_TEXT
         except UnicodeEncodeError:
             clean = False
         if not clean:
@@ -108,7 +111,7 @@ class _Writer:
     def _cleaned(self, row: Sequence[str]) -> list[str]:
         cells = list(row)
         for i, cell in enumerate(cells):
-            if "\0" in cell or any("\ud800" <= c <= "\udfff" for c in cell):
+            if len(cell) > LONGEST_TEXT or "\0" in cell or any("\ud800" <= c <= "\udfff" for c in cell):
                 cells[i] = ""
                 self.unreadable[i] += 1
         return cells

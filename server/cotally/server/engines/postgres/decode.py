@@ -8,7 +8,7 @@ that forgives, so every cast stands behind a condition that it cannot fail under
 from decimal import Context, Decimal
 from typing import Final
 
-from cotally.server.model.catalog import Column, ColumnType
+from cotally.server.model.catalog import LONGEST_TEXT, Column, ColumnType
 
 LONGEST_NUMBER: Final = 400  # characters; a longer one is no number that anybody measured
 _MAX: Final = 2**63 - 1
@@ -64,7 +64,7 @@ def value(column: Column, cell: str, kind: str) -> str:
 
 def _text(cell: str, kind: str) -> str:
     if kind in _TEXTS:
-        return cell
+        return f"CASE WHEN length({cell}) <= {LONGEST_TEXT} THEN {cell} END"
     if kind == "double precision":
         return _text_of_double(cell)
     if kind in _PLAINLY_TEXT:
@@ -94,7 +94,7 @@ def _integer(cell: str, kind: str) -> str:
                 f" WHEN {cell} <= {_MIN} THEN {_MIN} WHEN {cell} = trunc({cell}) THEN {cell}::bigint END")
     if kind not in _TEXTS:
         raise Undecodable("a number")
-    text = f"btrim({cell}, {_BLANK})"
+    text = f"btrim({_text(cell, kind)}, {_BLANK})"
     exact = f"substring({text} from '^[^.]*')::numeric"
     end = f"CASE WHEN left({text}, 1) = '-' THEN {_MIN} ELSE {_MAX} END"
     return (f"CASE WHEN length({text}) > {LONGEST_NUMBER} THEN NULL"
@@ -122,7 +122,7 @@ def _float(cell: str, kind: str) -> str:
         return f"CASE WHEN {cell} <> 'NaN' THEN {_nearest(cell)} END"
     if kind not in _TEXTS:
         raise Undecodable("a number")
-    text = f"btrim({cell}, {_BLANK})"
+    text = f"btrim({_text(cell, kind)}, {_BLANK})"
     end = f"CASE WHEN left({text}, 1) = '-' THEN '-Infinity'::float8 ELSE 'Infinity' END"
     return (f"CASE WHEN length({text}) > {LONGEST_NUMBER} THEN NULL"
             f" WHEN {text} ~ '{_INFINITY}' THEN {end}"
@@ -162,7 +162,7 @@ def _date(cell: str, kind: str) -> str:
                 f" THEN {cell}::date END")
     if kind not in _TEXTS:
         raise Undecodable("a date")
-    text = f"btrim({cell}, {_BLANK})"
+    text = f"btrim({_text(cell, kind)}, {_BLANK})"
     year, month, day = (f"substring({text} from '{pattern}')::integer" for pattern in (
         "^([0-9]{4})", "^[0-9]{4}-([0-9]{1,2})", "^[0-9]{4}-[0-9]{1,2}-([0-9]{1,2})"))
     leap = f"{year} % 4 = 0 AND ({year} % 100 <> 0 OR {year} % 400 = 0)"

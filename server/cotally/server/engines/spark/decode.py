@@ -6,7 +6,7 @@ spells them. Text in NFC needs the function `cotally_nfc`, which the session reg
 
 from typing import Final
 
-from cotally.server.model.catalog import Column, ColumnType
+from cotally.server.model.catalog import LONGEST_TEXT, Column, ColumnType
 
 NFC: Final = "cotally_nfc"
 LONGEST_NUMBER: Final = 400  # characters; a longer one is no number that anybody measured
@@ -57,7 +57,7 @@ def value(column: Column, cell: str, kind: str) -> str:
 
 def _text(cell: str, kind: str) -> str:
     if kind == "string":
-        return cell
+        return f"CASE WHEN length({cell}) <= {LONGEST_TEXT} THEN {cell} END"
     if kind in (*_INTEGERS, "boolean", "date", *_TIMES) or kind.startswith("decimal("):
         return f"CAST({cell} AS STRING)"
     raise Undecodable("text")
@@ -75,7 +75,7 @@ def _integer(cell: str, kind: str) -> str:
                 f" WHEN {cell} = floor({cell}) THEN try_cast({cell} AS BIGINT) END")
     if kind != "string":
         raise Undecodable("a number")
-    text = f"trim(BOTH {_BLANK} FROM {cell})"
+    text = f"trim(BOTH {_BLANK} FROM {_text(cell, kind)})"
     digits = f"regexp_extract({text}, '^[+-]?[0-9]+', 0)"
     end = f"CASE WHEN startswith({text}, '-') THEN {_MIN} ELSE {_MAX} END"
     return (f"CASE WHEN length({text}) > {LONGEST_NUMBER} THEN NULL"
@@ -100,7 +100,7 @@ def _float(cell: str, kind: str) -> str:
         return f"CAST(CAST({cell} AS INT) AS DOUBLE)"
     if kind != "string":
         raise Undecodable("a number")
-    text = f"trim(BOTH {_BLANK} FROM {cell})"
+    text = f"trim(BOTH {_BLANK} FROM {_text(cell, kind)})"
     double = f"try_cast({text} AS DOUBLE)"
     end = f"CASE WHEN startswith({text}, '-') THEN double('-Infinity') ELSE double('Infinity') END"
     return (f"CASE WHEN length({text}) > {LONGEST_NUMBER} THEN NULL"
@@ -125,7 +125,7 @@ def _date(cell: str, kind: str) -> str:
         return f"CASE WHEN year({made}) BETWEEN 1 AND 9999 THEN {made} END"
     if kind != "string":
         raise Undecodable("a date")
-    text = f"trim(BOTH {_BLANK} FROM {cell})"
+    text = f"trim(BOTH {_BLANK} FROM {_text(cell, kind)})"
     digits = f"regexp_extract({text}, '^[0-9-]+', 0)"
     return (f"CASE WHEN {text} rlike '{_DATE}' AND NOT startswith({text}, '0000')"
             f" THEN try_cast({digits} AS DATE) END")
