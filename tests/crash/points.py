@@ -19,8 +19,8 @@ from .schedule import Schedule
 
 _SERVER: Final = Path(next(iter(cotally.server.ledger.__path__))).parent
 _PARTS: Final = ("audit", "coordinator", "keyholder", "ledger", "node", "settings")
-_WRITING: Final = re.compile(r"_append\(|_update\(|close\(db|fsync\(|(draft|here)\.replace\(|insert\(|"
-                             r"update\(|delete\(|_write_snapshot\(")
+_WRITING: Final = re.compile(r"_append\(|_update\(|close\(db|fsync\(|(draft|here|SUCCESSOR\))\.replace\(|"
+                             r"insert\(|update\(|delete\(|_write_snapshot\(")
 _DURABLE: Final = re.compile(r"\.begin\(\)|fsync\(|\.replace\(")
 
 # What the script does not come to, and which tests do.

@@ -9,7 +9,7 @@ import pytest
 
 from cotally.server.node import measuring
 
-from .faults import KILLS
+from .faults import KILLS, Fault, Kind
 from .founding import DEPARTMENTS
 from .points import ELSEWHERE, Coverage, inventory
 from .runs import Broken, run, undisturbed
@@ -39,6 +39,15 @@ def test_a_schedule_replays_with_all_its_starts() -> None:
     first, second = run(scattering), run(scattering)
     assert first.told == second.told
     assert spelled_out(Schedule(7, DEPARTMENTS, ()).spelled) == Schedule(7, DEPARTMENTS, ())
+
+
+def test_a_round_ends_though_the_disk_refuses_its_end_too() -> None:
+    """Without a restart: its death is stored and logged as soon as the disk takes it."""
+    quiet = run(Schedule(0, DEPARTMENTS[:3], ())).writes["coordinator"]
+    at = next(at for at, point in enumerate(quiet) if point.endswith("for coordinator.conduct._log_roster"))
+    faults = tuple(Fault("coordinator", index, Kind.IO_ERROR) for index in (at, at + 1))
+    struck = run(Schedule(0, DEPARTMENTS[:3], faults)).struck
+    assert ["rounds.die" in point for _, point, _ in struck] == [False, True]
 
 
 @pytest.mark.slow

@@ -146,6 +146,9 @@ ROUNDS: Final[tuple[Mutant, ...]] = (
         "if departments < self._accept_minimum:",
         "if False:",
         "protocol/test_attacks.py::test_a_node_whose_operator_asks_for_more_departments_declines"),
+    server("round-without-end", "a node reveals however long a round was kept open", "node/session.py",
+        "        check_alive(record.announcement.body, now_ms)\n", "",
+        "protocol/test_attacks.py::test_a_round_that_was_kept_open_too_long_is_never_revealed"),
     server("second-roster", "a node reveals to a second roster", "node/rounds.py",
         "sa.or_(_rounds.c.frozen.is_(None), _rounds.c.frozen == frozen))).rowcount",
         "sa.true())).rowcount",
@@ -160,6 +163,11 @@ ROUNDS: Final[tuple[Mutant, ...]] = (
         "state=State.DONE)",
         "protocol/test_round.py::test_a_node_that_sees_the_end_of_a_round_in_the_log_deletes_its_s"
         "ecrets"),
+    server("end-tried-once", "a death that the disk refused is not stored until the next start",
+        "coordinator/conduct.py",
+        "            asyncio.get_running_loop().call_later(AGAIN_S, self._die, live, refused)\n",
+        "",
+        "crash/test_sweep.py::test_a_round_ends_though_the_disk_refuses_its_end_too"),
     server("out-of-force", "a node works under a charter that the log put out of force", "node/session.py",
         "        priced = check_announcement(self.federation, announcement)\n"
         "        self.follower.check_in_force(self.federation.roster)\n",

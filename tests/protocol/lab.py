@@ -246,7 +246,7 @@ class Lab:
         frozen = round_.freeze(self.now, self.keys["coordinator"])
         self.log(log_pb2.LogEntry(roster=roster_leaf(frozen)))
         for node in self.nodes.values():
-            round_.reveal(node.session.reveal(frozen))
+            round_.reveal(node.session.reveal(frozen, self.now))
         return Played(round_, self.evidence(round_))
 
     def evidence(self, round_: Round) -> work_pb2.Evidence:

@@ -45,7 +45,7 @@ def committed(lab: Lab) -> Round:
     frozen = round_.freeze(lab.now, lab.keys["coordinator"])
     lab.log(log_pb2.LogEntry(roster=reveals.roster_leaf(frozen)))
     for node in lab.nodes.values():
-        round_.reveal(node.session.reveal(frozen))
+        round_.reveal(node.session.reveal(frozen, lab.now))
     return round_
 
 
@@ -105,7 +105,7 @@ def unlogged(lab: Lab, leaf: Callable[[round_pb2.SignedFrozenRoster], log_pb2.Ro
     if logged is not None:
         lab.log(log_pb2.LogEntry(roster=logged))
     for node in lab.nodes.values():
-        round_.reveal(node.session.reveal(frozen))
+        round_.reveal(node.session.reveal(frozen, lab.now))
     return Played(round_, lab.evidence(round_))
 
 

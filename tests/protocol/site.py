@@ -213,7 +213,7 @@ class Site:
         frozen = round_.freeze(lab.now, lab.keys["coordinator"])
         lab.log(log_pb2.LogEntry(roster=roster_leaf(frozen)))
         for node in lab.nodes.values():
-            round_.reveal(node.session.reveal(frozen))
+            round_.reveal(node.session.reveal(frozen, lab.now))
         evidence = lab.evidence(round_)
         for name in ("holder-1", "holder-2"):
             round_.partial(lab.decrypt(name, evidence))

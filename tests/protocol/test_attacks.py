@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cotally.server.coordinator.session import Round
 from cotally.server.protocol import reveal as reveals
+from cotally.server.protocol.announcement import MAX_SKEW_MS
 from cotally.server.protocol.frozen import freeze
 from cotally.v1 import log_pb2, work_pb2
 from cotally.v1.refusals import Refusal
@@ -30,7 +31,7 @@ def test_a_roster_of_one_department_is_not_decrypted(lab: Lab) -> None:
     round_ = committed(lab)
     small = freeze(round_.id, [round_.commitments["tax"]], lab.keys["coordinator"])
     alone = lab.nodes["tax"].session
-    refused_as(Refusal.TOO_FEW_DEPARTMENTS, lambda: alone.reveal(small))
+    refused_as(Refusal.TOO_FEW_DEPARTMENTS, lambda: alone.reveal(small, lab.now))
     stolen = reveals.reveal(small, "tax", round_.reveals["tax"].body.salt,
                             round_.reveals["tax"].body.ciphertexts, round_.reveals["tax"].body.proof,
                             lab.keys["tax"])
@@ -74,12 +75,21 @@ def test_a_node_never_reveals_to_a_second_roster(folder: Path) -> None:
     commitments = {name: lab.commit(name, announcement) for name in lab.nodes}
     session = lab.nodes["tax"].session
     whole = freeze(commitments["tax"].body.round, commitments.values(), lab.keys["coordinator"])
-    session.reveal(whole)
+    session.reveal(whole, lab.now)
     del commitments["health"]
     refrozen = freeze(commitments["tax"].body.round, commitments.values(), lab.keys["coordinator"])
-    refused_as(Refusal.EQUIVOCATION, lambda: session.reveal(refrozen), "two frozen rosters")
+    refused_as(Refusal.EQUIVOCATION, lambda: session.reveal(refrozen, lab.now), "two frozen rosters")
     restarted = lab.department("tax").session
-    refused_as(Refusal.EQUIVOCATION, lambda: restarted.reveal(refrozen), "two frozen rosters")
+    refused_as(Refusal.EQUIVOCATION, lambda: restarted.reveal(refrozen, lab.now), "two frozen rosters")
+
+
+def test_a_round_that_was_kept_open_too_long_is_never_revealed(lab: Lab) -> None:
+    announcement = lab.announce()
+    commitments = [lab.commit(name, announcement) for name in lab.nodes]
+    frozen = freeze(commitments[0].body.round, commitments, lab.keys["coordinator"])
+    session, end = lab.nodes["tax"].session, announcement.body.expires_ms
+    refused_as(Refusal.EXPIRED, lambda: session.reveal(frozen, end + MAX_SKEW_MS + 1), "has expired")
+    assert session.reveal(frozen, end + MAX_SKEW_MS).body.node == "tax"
 
 
 def test_two_rosters_shown_to_two_nodes_are_not_decrypted(folder: Path) -> None:
@@ -93,7 +103,7 @@ def test_two_rosters_shown_to_two_nodes_are_not_decrypted(folder: Path) -> None:
     without_health = freeze(round_.id, [c for n, c in round_.commitments.items() if n != "health"],
                             lab.keys["coordinator"])
     shown = dict.fromkeys(lab.nodes, frozen) | {"tax": without_health}
-    opened = {name: lab.nodes[name].session.reveal(roster) for name, roster in shown.items()}
+    opened = {name: lab.nodes[name].session.reveal(roster, lab.now) for name, roster in shown.items()}
     refused_as(Refusal.EQUIVOCATION, lambda: round_.reveal(opened["tax"]), "another roster")
     products = reveals.combine(lab.federation, opened.values(), 1)
     evidence = relog(lab, Played(round_, work_pb2.Evidence()), products, [opened[n] for n in sorted(opened)])
@@ -106,4 +116,5 @@ def test_a_roster_without_our_own_commitment_is_not_revealed_to(folder: Path) ->
     commitments = {name: lab.commit(name, announcement) for name in lab.nodes}
     without = [c for n, c in commitments.items() if n != "tax"]
     roster = freeze(commitments["tax"].body.round, without, lab.keys["coordinator"])
-    refused_as(Refusal.EQUIVOCATION, lambda: lab.nodes["tax"].session.reveal(roster), "does not hold")
+    refused_as(Refusal.EQUIVOCATION, lambda: lab.nodes["tax"].session.reveal(roster, lab.now),
+               "does not hold")

@@ -49,7 +49,7 @@ def test_strangers_can_neither_decline_nor_commit_nor_reveal(folder: Path) -> No
     for commitment in commitments.values():
         round_.commit(commitment)
     frozen = round_.freeze(lab.now, lab.keys["coordinator"])
-    opened = copy.deepcopy(lab.nodes["tax"].session.reveal(frozen).body)
+    opened = copy.deepcopy(lab.nodes["tax"].session.reveal(frozen, lab.now).body)
     opened.node = "south"
     stranger = round_pb2.Reveal(body=opened, signature=sign(lab.keys["south"], "reveal", opened))
     refused_as(Refusal.NOT_ALLOWED, lambda: round_.reveal(stranger), "south")
@@ -66,7 +66,7 @@ def test_a_second_and_different_message_of_a_department_is_refused(lab: Lab) -> 
     refused_as(Refusal.EQUIVOCATION, lambda: round_.commit(other), "committed twice")
     frozen = round_.freeze(lab.now, lab.keys["coordinator"])
     for node in lab.nodes.values():
-        round_.reveal(node.session.reveal(frozen))
+        round_.reveal(node.session.reveal(frozen, lab.now))
     opened = copy.deepcopy(round_.reveals["tax"])
     opened.body.salt = bytes(32)
     refused_as(Refusal.EQUIVOCATION, lambda: round_.reveal(opened), "revealed twice")

@@ -138,12 +138,12 @@ def test_no_field_of_a_roster_can_be_changed_for_who_reveals(lab: Lab) -> None:
         change(forged)
         forged.signature = sign(lab.keys["coordinator"], "frozen", forged.body)
         try:
-            session.reveal(forged)
+            session.reveal(forged, lab.now)
         except Refused:
             continue
         accepted.append(name)
     assert accepted == ["signature"]  # which was made again
-    assert session.reveal(frozen).body.node == "north"
+    assert session.reveal(frozen, lab.now).body.node == "north"
 
 
 def entry_changes(entries: list[log_pb2.LogEntry]) -> Iterator[tuple[str, list[log_pb2.LogEntry]]]:

@@ -142,7 +142,7 @@ def test_a_ledger_that_forks_is_refused_by_key_holders(lab: Lab, state: str) -> 
     frozen = round_.freeze(lab.now, lab.keys["coordinator"])
     lab.log(log_pb2.LogEntry(roster=reveals.roster_leaf(frozen)))
     for node in lab.nodes.values():
-        round_.reveal(node.session.reveal(frozen))
+        round_.reveal(node.session.reveal(frozen, lab.now))
     evidence = lab.evidence(round_)
     refused_as(Refusal.EQUIVOCATION, lambda: lab.decrypt("holder-1", evidence), "tax")
 

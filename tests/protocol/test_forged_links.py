@@ -42,7 +42,7 @@ def test_who_is_misquoted_spends_nothing_and_the_others_go_on(tmp_path: Path, pi
     frozen = round_.freeze(lab.now, lab.keys["coordinator"])
     lab.log(log_pb2.LogEntry(roster=roster_leaf(frozen)))
     for name in round_.participants:
-        round_.reveal(lab.nodes[name].session.reveal(frozen))
+        round_.reveal(lab.nodes[name].session.reveal(frozen, lab.now))
     evidence = lab.evidence(round_)
     for name in ("holder-1", "holder-2"):
         round_.partial(lab.decrypt(name, evidence))

@@ -76,6 +76,6 @@ def test_a_commitment_under_a_grant_of_it_is_refused(lab: Lab, who: str) -> None
     frozen.signature = sign(lab.keys["coordinator"], "frozen", frozen.body)
     played.evidence.frozen.CopyFrom(frozen)
     acts: dict[str, Callable[[], object]] = {
-        "node": lambda: lab.nodes["health"].session.reveal(frozen),
+        "node": lambda: lab.nodes["health"].session.reveal(frozen, lab.now),
         "key holder": lambda: lab.holders["holder-1"].session.examine(played.evidence)}
     refused_as(Refusal.NOT_ALLOWED, acts[who], "in a federation lab")

@@ -74,7 +74,7 @@ class Play:
         self._between(self)
         for name in self.round.members:
             if stops.get(name) != "reveal":
-                opened = lab.nodes[name].session.reveal(frozen)
+                opened = lab.nodes[name].session.reveal(frozen, lab.now)
                 self.round.reveal(opened)
                 self.store.keep(self.round.id, Part.REVEAL, name, opened)
         self._between(self)

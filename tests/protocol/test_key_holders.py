@@ -42,7 +42,7 @@ def colluding(lab: Lab, make: Callable[[Sequence[int]], Sequence[int]]) -> work_
     round_.commit(commitment)
     frozen = round_.freeze(lab.now, lab.keys["coordinator"])
     lab.log(log_pb2.LogEntry(roster=reveals.roster_leaf(frozen)))
-    opened = [lab.nodes[name].session.reveal(frozen) for name in ("health", "north")]
+    opened = [lab.nodes[name].session.reveal(frozen, lab.now) for name in ("health", "north")]
     opened.append(reveals.reveal(frozen, "tax", sealed.salt, sealed.ciphertexts, sealed.proof,
                                  lab.keys["tax"]))
     products = reveals.combine(lab.federation, opened, 1)
@@ -215,7 +215,7 @@ def test_a_roster_that_is_logged_after_its_transcript_is_not_decrypted(lab: Lab)
         round_.commit(lab.commit(name, announcement))
     frozen = round_.freeze(lab.now, lab.keys["coordinator"])
     for node in lab.nodes.values():
-        round_.reveal(node.session.reveal(frozen))
+        round_.reveal(node.session.reveal(frozen, lab.now))
     evidence = lab.evidence(round_)
     lab.log(log_pb2.LogEntry(roster=reveals.roster_leaf(frozen)))
     lab.witness()
@@ -268,7 +268,7 @@ def stepped_back(lab: Lab, leave_out: str) -> work_pb2.Evidence:
     leaf.ledgers.extend(kept)
     lab.log(log_pb2.LogEntry(roster=leaf))
     for node in lab.nodes.values():
-        round_.reveal(node.session.reveal(frozen))
+        round_.reveal(node.session.reveal(frozen, lab.now))
     return lab.evidence(round_)
 
 

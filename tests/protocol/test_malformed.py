@@ -170,7 +170,7 @@ def roster(stage: Stage, chance: random.Random) -> None:
     body = deformed(frozen.body, chance)
     signed = round_pb2.SignedFrozenRoster(body=body, signature=stage.sign("coordinator", "frozen", body))
     with suppress(Refused):
-        stage.lab.nodes["tax"].session.reveal(signed)
+        stage.lab.nodes["tax"].session.reveal(signed, stage.lab.now)
     _examined(stage, lambda evidence: evidence.frozen.CopyFrom(signed))
 
 

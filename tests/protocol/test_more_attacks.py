@@ -84,8 +84,9 @@ def test_departments_that_drop_out_do_not_lower_what_an_operator_accepts(folder:
     commitments = {name: lab.commit(name, announcement) for name in lab.nodes}
     del commitments["south"]
     three = freeze(commitments["tax"].body.round, commitments.values(), lab.keys["coordinator"])
-    refused_as(Refusal.TOO_FEW_DEPARTMENTS, lambda: session.reveal(three), "tax takes part only among 4")
-    assert lab.nodes["north"].session.reveal(three).body.node == "north"
+    refused_as(Refusal.TOO_FEW_DEPARTMENTS, lambda: session.reveal(three, lab.now),
+               "tax takes part only among 4")
+    assert lab.nodes["north"].session.reveal(three, lab.now).body.node == "north"
 
 
 def test_nobody_spends_for_a_round_with_a_department_whose_ledger_forks(lab: Lab) -> None:
@@ -121,7 +122,8 @@ def test_a_grant_without_canonical_form_is_refused(lab: Lab) -> None:
 def test_nothing_is_revealed_in_an_unknown_round(lab: Lab) -> None:
     unknown = freeze(b"r" * 32, [], lab.keys["coordinator"])
     assert lab.nodes["tax"].session.resume(b"r" * 32) is None
-    refused_as(Refusal.OUT_OF_ORDER, lambda: lab.nodes["tax"].session.reveal(unknown), "nothing to reveal")
+    refused_as(Refusal.OUT_OF_ORDER, lambda: lab.nodes["tax"].session.reveal(unknown, lab.now),
+               "nothing to reveal")
 
 
 def test_a_department_does_not_answer_when_the_log_admits_no_more(folder: Path) -> None:
@@ -285,7 +287,7 @@ ROSTERS: dict[str, tuple[Refusal, Callable[[Lab, list[round_pb2.Commitment]], ob
 def test_an_altered_roster_is_revealed_to_by_nobody_and_decrypted_by_nobody(lab: Lab, what: str) -> None:
     refusal, alter = ROSTERS[what]
     frozen = frozen_with(lab, lambda commitments: alter(lab, commitments))
-    refused_as(refusal, lambda: lab.nodes["tax"].session.reveal(frozen))
+    refused_as(refusal, lambda: lab.nodes["tax"].session.reveal(frozen, lab.now))
     record = lab.nodes["tax"].session.resume(frozen.body.round)
     assert record is not None and record.frozen is None
     lab.log(log_pb2.LogEntry(roster=reveals.roster_leaf(frozen)))
@@ -300,14 +302,15 @@ def test_a_roster_with_another_commitment_of_ours_is_not_revealed_to(lab: Lab) -
         commitments[2].signature = sign(lab.keys["tax"], "commitment", commitments[2].body)
 
     frozen = frozen_with(lab, replaced)
-    refused_as(Refusal.EQUIVOCATION, lambda: lab.nodes["tax"].session.reveal(frozen), "does not hold")
+    refused_as(Refusal.EQUIVOCATION, lambda: lab.nodes["tax"].session.reveal(frozen, lab.now),
+               "does not hold")
 
 
 def test_a_roster_that_the_coordinator_did_not_sign_is_not_revealed_to(lab: Lab) -> None:
     frozen = frozen_with(lab, lambda commitments: None)
     forged = round_pb2.SignedFrozenRoster(body=frozen.body,
                                           signature=sign(lab.keys["eve"], "frozen", frozen.body))
-    refused_as(Refusal.CREDENTIALS, lambda: lab.nodes["tax"].session.reveal(forged))
+    refused_as(Refusal.CREDENTIALS, lambda: lab.nodes["tax"].session.reveal(forged, lab.now))
 
 
 def test_a_copied_commitment_stops_the_key_holders_too(lab: Lab) -> None:

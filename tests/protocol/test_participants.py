@@ -36,7 +36,7 @@ def test_a_minted_department_fills_no_roster(lab: Lab, name: str) -> None:
     ghosts = [minted(lab, ours, name), minted(lab, ours, "mint")]
     frozen = freeze(ours.body.round, [ours, *ghosts], lab.keys["coordinator"])
     session = lab.nodes["tax"].session
-    refused_as(Refusal.NOT_ALLOWED, lambda: session.reveal(frozen), "take part in this round")
+    refused_as(Refusal.NOT_ALLOWED, lambda: session.reveal(frozen, lab.now), "take part in this round")
     lab.log(log_pb2.LogEntry(roster=roster_leaf(frozen)))
     evidence = work_pb2.Evidence(announcement=announcement, frozen=frozen, checkpoint=lab.witness())
     refused_as(Refusal.NOT_ALLOWED, lambda: lab.decrypt("holder-1", evidence), "take part in this round")
@@ -65,7 +65,7 @@ def whole_round(lab: Lab, participants: list[str], query: query_pb2.Query) -> No
     frozen = round_.freeze(lab.now, lab.keys["coordinator"])
     lab.log(log_pb2.LogEntry(roster=roster_leaf(frozen)))
     for name in participants:
-        round_.reveal(lab.nodes[name].session.reveal(frozen))
+        round_.reveal(lab.nodes[name].session.reveal(frozen, lab.now))
     lab.decrypt("holder-1", lab.evidence(round_))
 
 
@@ -106,8 +106,8 @@ def test_a_contribution_that_comes_after_the_freeze_is_in_no_roster(folder: Path
     frozen = round_.freeze(announcement.body.deadline_ms, lab.keys["coordinator"])
     refused_as(Refusal.OUT_OF_ORDER, lambda: round_.commit(late), "too late")
     for name in ("north", "south", "tax"):
-        round_.reveal(lab.nodes[name].session.reveal(frozen))
+        round_.reveal(lab.nodes[name].session.reveal(frozen, lab.now))
     wider = freeze(round_.id, [*round_.commitments.values(), late], lab.keys["coordinator"])
     for name in ("north", "south", "tax"):
-        refused_as(Refusal.EQUIVOCATION, lambda name=name: lab.nodes[name].session.reveal(wider),  # type: ignore[misc]
+        refused_as(Refusal.EQUIVOCATION, lambda name=name: lab.nodes[name].session.reveal(wider, lab.now),  # type: ignore[misc]
                    "two frozen rosters")

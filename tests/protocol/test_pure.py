@@ -223,7 +223,8 @@ def test_nodes_and_key_holders_refuse_a_ledger_that_reserves_as_rho(folder: Path
     cheap.links[-1].pico_loss = AS_RHO
     commitments[0].signature = sign(lab.keys["health"], "commitment", cheap)
     frozen = freeze(cheap.round, commitments, lab.keys["coordinator"])
-    refused_as(Refusal.PLAN_MISMATCH, lambda: lab.nodes["tax"].session.reveal(frozen), "does not reserve")
+    refused_as(Refusal.PLAN_MISMATCH, lambda: lab.nodes["tax"].session.reveal(frozen, lab.now),
+               "does not reserve")
     evidence = lab.play().evidence
     evidence.announcement.CopyFrom(announcement)
     evidence.frozen.CopyFrom(frozen)

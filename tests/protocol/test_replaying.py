@@ -59,7 +59,7 @@ class Shelf:
         frozen = round_.freeze(lab.now, lab.keys["coordinator"])
         lab.log(log_pb2.LogEntry(roster=roster_leaf(frozen)))
         for name in members:
-            round_.reveal(lab.nodes[name].session.reveal(frozen))
+            round_.reveal(lab.nodes[name].session.reveal(frozen, lab.now))
         evidence = lab.evidence(round_)
         for holder in ("holder-1", "holder-2"):
             round_.partial(lab.decrypt(holder, evidence))

@@ -66,8 +66,8 @@ def test_a_revocation_between_commitment_and_reveal_costs_the_price_and_shows_no
         lab.witness()
     else:
         tax.permissions.take(signed)
-    refused_as(Refusal.NOT_ALLOWED, lambda: tax.reveal(frozen), "has revoked")
-    assert lab.nodes["health"].session.reveal(frozen)
+    refused_as(Refusal.NOT_ALLOWED, lambda: tax.reveal(frozen, lab.now), "has revoked")
+    assert lab.nodes["health"].session.reveal(frozen, lab.now)
     assert lab.nodes["tax"].ledger.status()[0].spent_pico_loss > 0
 
 

@@ -75,9 +75,9 @@ def test_every_message_may_arrive_twice(lab: Lab) -> None:
     frozen = round_.freeze(lab.now, lab.keys["coordinator"])
     assert round_.freeze(lab.now + 1, lab.keys["coordinator"]) == frozen
     for node in lab.nodes.values():
-        assert node.session.reveal(frozen) == node.session.reveal(frozen)
-        round_.reveal(node.session.reveal(frozen))
-        round_.reveal(node.session.reveal(frozen))
+        assert node.session.reveal(frozen, lab.now) == node.session.reveal(frozen, lab.now)
+        round_.reveal(node.session.reveal(frozen, lab.now))
+        round_.reveal(node.session.reveal(frozen, lab.now))
     assert round_.combine() == round_.combine()
 
 
@@ -117,7 +117,7 @@ def test_a_withheld_reveal_leaves_a_dead_round_that_stays_spent(lab: Lab) -> Non
         round_.commit(lab.commit(name, announcement))
     frozen = round_.freeze(lab.now, lab.keys["coordinator"])
     for name in ("health", "north"):
-        round_.reveal(lab.nodes[name].session.reveal(frozen))
+        round_.reveal(lab.nodes[name].session.reveal(frozen, lab.now))
     assert round_.withheld == ["tax"]
     with pytest.raises(Refused):
         round_.combine()
@@ -196,7 +196,7 @@ def test_a_node_that_sees_the_end_of_a_round_in_the_log_deletes_its_secrets(
     assert record is not None and record.sealed is None
     assert played.round.frozen is not None
     with pytest.raises(Refused) as refused:
-        session.reveal(played.round.frozen)
+        session.reveal(played.round.frozen, lab.now)
     assert refused.value.refusal is Refusal.OUT_OF_ORDER
 
 

@@ -32,7 +32,7 @@ def revealed(lab: Lab) -> Round:
         round_.commit(lab.commit(name, announcement))
     frozen = round_.freeze(lab.now, lab.keys["coordinator"])
     for node in lab.nodes.values():
-        round_.reveal(node.session.reveal(frozen))
+        round_.reveal(node.session.reveal(frozen, lab.now))
     return round_
 
 

@@ -72,7 +72,7 @@ def test_a_copied_commitment_is_refused_and_cannot_be_opened(lab: Lab) -> None:
     clear = lab.nodes["tax"].session.reserve(lab.nodes["tax"].session.decide(announcement, lab.now))
     round_.commit(commit(clear, copied, lab.keys["tax"]))
     frozen = round_.freeze(lab.now, lab.keys["coordinator"])
-    refused_as(Refusal.EQUIVOCATION, lambda: lab.nodes["north"].session.reveal(frozen), "tax copied")
+    refused_as(Refusal.EQUIVOCATION, lambda: lab.nodes["north"].session.reveal(frozen, lab.now), "tax copied")
 
 
 def test_a_reveal_that_does_not_open_its_commitment_is_refused(lab: Lab) -> None:
@@ -81,7 +81,7 @@ def test_a_reveal_that_does_not_open_its_commitment_is_refused(lab: Lab) -> None
     for name in lab.nodes:
         round_.commit(lab.commit(name, announcement))
     frozen = round_.freeze(lab.now, lab.keys["coordinator"])
-    honest = lab.nodes["tax"].session.reveal(frozen).body
+    honest = lab.nodes["tax"].session.reveal(frozen, lab.now).body
     other = reveals.reveal(frozen, "tax", b"x" * 32, honest.ciphertexts, honest.proof, lab.keys["tax"])
     refused_as(Refusal.BAD_PROOF, lambda: round_.reveal(other), "not what it committed")
 

@@ -118,7 +118,7 @@ def test_who_folded_a_succession_and_lacks_its_charter_takes_part_in_nothing(lab
     rotated(lab)
     for session in old:
         refused_as(Refusal.OUT_OF_ORDER, partial(session.decide, later, lab.now), "another roster in force")
-        refused_as(Refusal.OUT_OF_ORDER, partial(session.reveal, frozen), "another roster in force")
+        refused_as(Refusal.OUT_OF_ORDER, partial(session.reveal, frozen, lab.now), "another roster in force")
     refused_as(Refusal.OUT_OF_ORDER, lambda: holder.examine(evidence), "another roster in force")
 
 

@@ -194,7 +194,7 @@ class NodeService:
 
     async def _reveal(self, frozen: round_pb2.SignedFrozenRoster,
                       door: Door) -> None:
-        opened = self._session.reveal(frozen)
+        opened = self._session.reveal(frozen, time.time_ns() // 1_000_000)
         await deliver(lambda: door.reveal(opened))
         self._log.event("revealed", round=frozen.body.round)
 

@@ -32,6 +32,7 @@ from cotally.server.ledger.ledger import Ledger
 from cotally.server.protocol import commitment as commitments
 from cotally.server.protocol.announcement import (
     charge,
+    check_alive,
     check_announcement,
     check_clock,
     check_envelope,
@@ -162,11 +163,12 @@ class NodeSession:
 
     # Step 7: reveal
 
-    def reveal(self, frozen: round_pb2.SignedFrozenRoster) -> round_pb2.Reveal:
-        """Open our commitment to this roster, having bound ourselves to no other."""
+    def reveal(self, frozen: round_pb2.SignedFrozenRoster, now_ms: int) -> round_pb2.Reveal:
+        """Open our commitment to this roster, having bound ourselves to no other, while the round lives."""
         record = self._rounds.get(frozen.body.round)
         if record is None or record.commitment is None or record.sealed is None:
             raise Refused(Refusal.OUT_OF_ORDER, f"{self.name} has nothing to reveal in this round")
+        check_alive(record.announcement.body, now_ms)
         priced = self.federation.price(record.announcement.body.envelope.body.query)
         check_frozen(self.federation, record.announcement, priced, frozen)
         self.follower.check_in_force(self.federation.roster)

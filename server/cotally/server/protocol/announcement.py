@@ -126,3 +126,9 @@ def check_clock(body: round_pb2.Announcement, now_ms: int) -> None:
                       "set both by a time service")
     if body.envelope.body.expires_ms < now_ms:
         raise Refused(Refusal.EXPIRED, "the question has expired")
+
+
+def check_alive(body: round_pb2.Announcement, now_ms: int) -> None:
+    """Refuse what would open a round after its end, however long the coordinator kept it open."""
+    if body.expires_ms + MAX_SKEW_MS < now_ms:
+        raise Refused(Refusal.EXPIRED, "the round has expired")
