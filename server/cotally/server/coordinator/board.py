@@ -20,10 +20,13 @@ class Line:
     member: roster_pb2.Member
     log_size: int  # entries of the log that were posted to it
     ready_for: set[bytes] = field(default_factory=set)  # digests of rosters that the member can work under
-    _queue: "asyncio.Queue[Message | None]" = field(default_factory=asyncio.Queue)
+    _queue: "asyncio.Queue[Message | AsyncIterator[Message] | None]" = field(default_factory=asyncio.Queue)
 
-    def post(self, work: Message) -> None:
-        """Queue *work* behind what was posted before; whoever is too far behind is hung up on."""
+    def post(self, work: Message | AsyncIterator[Message]) -> None:
+        """Queue *work* behind what was posted before; whoever is too far behind is hung up on.
+
+        What is too much to hold comes as an iterator, and is made while the listener takes it.
+        """
         if self._queue.qsize() >= BACKLOG:
             while not self._queue.empty():
                 self._queue.get_nowait()
@@ -38,7 +41,11 @@ class Line:
     async def work(self) -> AsyncIterator[Message]:
         """Yield posted work until the line closes."""
         while (item := await self._queue.get()) is not None:
-            yield item
+            if isinstance(item, Message):
+                yield item
+            else:
+                async for piece in item:
+                    yield piece
 
 
 class Board:

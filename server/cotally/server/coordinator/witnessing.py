@@ -1,8 +1,10 @@
 """Cosignatures: the log grows, its witnesses fold it, and a quorum of them signs what they saw."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
+
+from google.protobuf.message import Message
 
 from cotally.server.audit.checkpoint import cosign_bytes, quorum, text
 from cotally.server.audit.follower import Follower
@@ -17,7 +19,7 @@ from .board import Board, Line
 
 TIMEOUT_S = 15.0
 SPREAD_S = 1.0
-ENTRIES_PER_GROWTH = 2_000
+ENTRIES_PER_GROWTH = 500  # more are read and hashed beside the loop
 
 
 @dataclass(slots=True)
@@ -39,6 +41,7 @@ class Witnessing:
         self._board = board
         self._key = key
         self._lock = asyncio.Lock()
+        self._turn = asyncio.Semaphore(1)  # one page at a time for all newcomers: rounds need the threads too
         self._collecting: _Collection | None = None
         self._latest_growth = work_pb2.Growth()
         self.latest = log.checkpoint()
@@ -68,8 +71,11 @@ class Witnessing:
         """Post to *line* what the log has and it has not, up to the checkpoint that is collected now."""
         collecting = self._collecting
         size = self._log.size if collecting is None else collecting.size
-        while line.log_size < size:
-            self._post(line, min(size, line.log_size + ENTRIES_PER_GROWTH))
+        if size - line.log_size > ENTRIES_PER_GROWTH:
+            first, line.log_size = line.log_size, size - ENTRIES_PER_GROWTH
+            line.post(self._history(line.member.role, first, line.log_size))
+        if line.log_size < size:
+            self._post(line, size)
 
     def greet(self, line: Line) -> None:
         """Post at least one growth to a fresh *line*, an empty one where it knows everything.
@@ -96,10 +102,17 @@ class Witnessing:
     def _post(self, line: Line, upto: int) -> None:
         growth = self._growth(line.log_size, upto)
         line.log_size = upto
-        if line.member.role == roster_pb2.ROLE_NODE:
-            line.post(work_pb2.NodeWork(growth=growth))
-        else:
-            line.post(work_pb2.KeyHolderWork(growth=growth))
+        line.post(_work(line.member.role, growth))
+
+    async def _history(
+        self, role: "roster_pb2.Role.ValueType", first: int, upto: int
+    ) -> AsyncIterator[Message]:
+        """Pages of a long log: whoever claims to know none of it must not stop the loop for all others."""
+        for start in range(first, upto, ENTRIES_PER_GROWTH):
+            end = min(upto, start + ENTRIES_PER_GROWTH)
+            async with self._turn:
+                entries = await asyncio.to_thread(self._log.entries, start, end)
+            yield _work(role, work_pb2.Growth(first=start, entries=entries, checkpoint=self.checkpoint(end)))
 
     def _growth(self, first: int, upto: int) -> work_pb2.Growth:
         """The entries from *first* up to *upto* under a checkpoint; mostly the same for every line."""
@@ -188,6 +201,12 @@ class Witnessing:
             checkpoint=collected.checkpoint,
             cosignatures=[log_pb2.Cosignature(witness=name, signature=signature)
                           for name, signature in sorted(collected.signatures.items())])
+
+
+def _work(role: "roster_pb2.Role.ValueType", growth: work_pb2.Growth) -> Message:
+    if role == roster_pb2.ROLE_NODE:
+        return work_pb2.NodeWork(growth=growth)
+    return work_pb2.KeyHolderWork(growth=growth)
 
 
 def _size(witnessed: log_pb2.WitnessedCheckpoint) -> int:
