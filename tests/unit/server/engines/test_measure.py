@@ -281,11 +281,15 @@ def test_float_units_stay_within_zero_and_m() -> None:
     assert ask(records, (), source, made.blocks) == expected
 
 
-def test_a_last_step_that_rounds_beyond_m_is_cut_to_m() -> None:
-    odd = replace(INCOME, lower=Fraction(0), upper=Fraction(106, 10), resolution=Fraction(1))
+@pytest.mark.parametrize("upper, value, units", [
+    (Fraction(106, 10), "10.6", 10),
+    (Fraction(2**54 - 1), "1e300", 2**54 - 1),  # the nearest double is 2^54
+])
+def test_a_last_step_that_rounds_beyond_m_is_cut_to_m(upper: Fraction, value: str, units: int) -> None:
+    odd = replace(INCOME, lower=Fraction(0), upper=upper, resolution=Fraction(1))
     source = table([odd if c is INCOME else c for c in COLUMNS])
-    assert odd.units == 10
-    assert ask([person(income="10.6")], (), source, [block(BlockKind.SUM, odd)]) == [10]
+    assert odd.units == units
+    assert ask([person(income=value)], (), source, [block(BlockKind.SUM, odd)]) == [units]
 
 
 def test_nothing_is_cut_from_a_double_that_does_not_fit_the_integer() -> None:
