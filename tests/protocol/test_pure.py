@@ -4,17 +4,22 @@ Whoever would have it charged as where rho is counted, or noised by a Gaussian, 
 that make their own plan.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from cotally.client.audit.verifier import verify_log
+from cotally.server.engines.engine import Measures
+from cotally.server.engines.idle import Idle
 from cotally.server.model.account import PICO, Account
 from cotally.server.node import main
+from cotally.server.node.measuring import Measuring
 from cotally.server.ops import policy, recover
 from cotally.server.protocol.announcement import announce
 from cotally.server.protocol.frozen import freeze
+from cotally.server.rpc.logs import Level, Log
 from cotally.server.settings import config
 from cotally.server.wire import charter as wire_charter
 from cotally.server.wire.federation import Federation
@@ -260,3 +265,11 @@ def test_a_charter_whose_population_counts_in_two_things_is_refused(folder: Path
     charter.roster.catalog = digest("catalog", charter.catalog)
     with pytest.raises(Misconfigured, match="'people' and 'visits' of population 'residents' disagree"):
         wire_charter.check_content(charter)
+
+
+@pytest.mark.parametrize("pure", [True, False])
+def test_a_node_rehearses_whatever_its_first_table_counts_in(folder: Path, pure: bool) -> None:
+    lab = PureLab(folder)
+    federation = lab.federation if pure else lab.impure()
+    engine: Measures = Idle(folder)
+    Measuring(federation, engine, os.urandom, Log("node", "tax", least=Level.OFF)).rehearse(Idle)
