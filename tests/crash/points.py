@@ -30,7 +30,6 @@ ELSEWHERE: Final = {
     "settings.party.adopt": "successions: tests/system/test_succession.py",
     "settings.revocations.write_list": "an operator's command",
     "ledger.ledger.adopt": "`cotally node recover`: tests/protocol/test_recovery.py",
-    "ledger.ledger.burn": "`cotally node recover`: tests/protocol/test_recovery.py",
     "node.rounds.refuse": "a price that the coordinator knows to be too high: tests/protocol/test_order.py",
     "audit.follower_store.save": "a restored database: tests/unit/server/audit/test_follower_store.py",
 }

@@ -68,8 +68,8 @@ LEDGERS: Final[tuple[Mutant, ...]] = (
     server("recover-burns-nothing",
         "a restored ledger goes on with the budget that it forgot to spend",
         "ops/recover.py",
-        "amount = unlogged.get(Account.of(status.population, pure), unknown)",
-        "amount = unlogged.get(Account.of(status.population, pure), 0)",
+        "amount = unlogged.get(Account.of(population, pure), unknown)",
+        "amount = unlogged.get(Account.of(population, pure), 0)",
         "protocol/test_recovery.py::test_a_restored_ledger_takes_part_again_only_after_it_burned_t"
         "he_doubt"),
     server("fork-accepted", "a ledger link may differ from the logged one", "audit/chain.py",

@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from tests.mutants.mutant import Mutant, of, server
+from tests.mutants.mutant import Mutant, client, of, server
 
 _HTTP2 = "unit/server/rpc/test_http2.py::"
 _GUARD = "unit/server/rpc/test_guard.py::"
+_CONDITIONS = "unit/server/wire/test_equal_conditions.py::"
 _SNAPSHOT = "unit/server/engines/test_snapshot.py::"
 
 OUTSIDERS: Final[tuple[Mutant, ...]] = (
@@ -88,7 +89,17 @@ OUTSIDERS: Final[tuple[Mutant, ...]] = (
         "whole = cast(rounded.copy(), integer_type(declared.units))",
         "unit/server/engines/test_measure.py::test_nothing_is_cut_from_a_double_that_does_not_fit_the_integer"),
     server("either-bound-is-both", "x >= a OR x <= a is taken for x = a", "wire/equal.py",
-        'operands = _sorted(_flat("any", node.any.operands))',
-        'operands = _sorted(_merged(_flat("any", node.any.operands)))',
+        "[*map(self._opposite, loose), *others]", "[*self._tight(comparisons), *others]",
         "unit/server/wire/test_equal.py::test_a_form_says_of_every_row_what_the_question_said"),
+    server("not-less-is-greater", "NOT (x < a) is taken for x > a", "wire/equal.py",
+        "OPERATOR_LT: OPERATOR_GE, OPERATOR_GT", "OPERATOR_LT: OPERATOR_GT, OPERATOR_GT",
+        f"{_CONDITIONS}test_each_rule_says_of_every_row_what_the_condition_said"),
+    server("no-double-between", "of a float column, x > 1.5 is taken for x >= 2", "wire/equal.py",
+        "value is not None and self._types[column] != COLUMN_TYPE_FLOAT and operator in _NEXT",
+        "value is not None and operator in _NEXT",
+        f"{_CONDITIONS}test_each_rule_says_of_every_row_what_the_condition_said"),
+    client("client-no-double-between", "of a float column, the client takes x > 1.5 for x >= 2", "equal.py",
+        "if self.type == ColumnType.COLUMN_TYPE_FLOAT:\n            return value, side",
+        "if not self.column:\n            return value, side",
+        f"{_CONDITIONS}test_each_rule_says_of_every_row_what_the_condition_said"),
 )

@@ -49,7 +49,7 @@ PURE: Final[tuple[Mutant, ...]] = (
         "if False:",
         "protocol/test_pure.py::test_a_department_budgets_epsilon_as_it_stands"),
     server("pure-recovered-by-rho", "a word about rho says what a pure ledger forgot", "ops/recover.py",
-        "amount = unlogged.get(Account.of(status.population, pure), unknown)",
+        "amount = unlogged.get(Account.of(population, pure), unknown)",
         "amount = unlogged.get(Account.RHO, unknown)",
         "protocol/test_pure.py::test_a_restored_ledger_burns_what_is_vouched_for_in_epsilon"),
     server("pure-mixed-spec", "tables of one population count in two things, in a spec", "ops/spec.py",

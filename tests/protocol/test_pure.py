@@ -16,7 +16,7 @@ from cotally.server.engines.idle import Idle
 from cotally.server.model.account import PICO, Account
 from cotally.server.node import main
 from cotally.server.node.measuring import Measuring
-from cotally.server.ops import policy, recover
+from cotally.server.ops import policy, recover, renewal
 from cotally.server.protocol.announcement import announce
 from cotally.server.protocol.frozen import freeze
 from cotally.server.rpc.logs import Level, Log
@@ -171,10 +171,11 @@ def test_a_policy_budgets_epsilon_as_it_stands(folder: Path) -> None:
                     '[[departments]]\nname = "tax"\npopulation = "residents"\nbudget = { epsilon = 2.5 }\n')
     filters, departments = policy.read_budgets(path, federation)
     assert (filters[0].pico_loss, departments[0].pico_loss) == (4 * PICO, 5 * PICO // 2)
-    told = policy.told(roster_pb2.BudgetPolicy(budgets=filters, departments=departments),
-                       federation.catalog.pure)
-    assert [line.strip() for line in told] == [
-        "population residents, everybody: 4 epsilon in all", "department tax, residents: 2.5 epsilon in all"]
+    found = renewal.changes(roster_pb2.BudgetPolicy(budgets=filters, departments=departments), [],
+                            lambda *_: PICO)
+    assert [line.strip() for line in renewal.told(found, federation)] == [
+        "everybody in population residents: no limit -> 4 epsilon",
+        "department tax in population residents: 1 epsilon -> 2.5 epsilon"]
     path.write_text(path.read_text().replace("epsilon", "rho"))
     with pytest.raises(Misconfigured, match="budget is in rho, but population 'residents' is pure"):
         policy.read_budgets(path, federation)
@@ -186,10 +187,11 @@ def test_a_restored_ledger_burns_what_is_vouched_for_in_epsilon(folder: Path) ->
     played = lab.play()
     assert lab.decrypt("holder-1", played.evidence)
     logged = recover.logged_entries(lab.audit.entries(0, lab.audit.size), lab.follower(), "tax")
-    for state, unlogged, burned in (("one", Account.RHO, BUDGET - PICO // 2), ("other", Account.EPSILON, 7)):
-        ledger = lab.department("tax", state).ledger
-        pure = lab.federation.catalog.pure
-        assert recover.recover(ledger, logged, {unlogged: 7}, pure) == {"residents": burned}
+    ledger, pure = lab.department("tax", "restored").ledger, lab.federation.catalog.pure
+    refused_as(Refusal.MALFORMED, lambda: recover.recover(ledger, logged, {Account.RHO: 7}, pure),
+               "state --unlogged-epsilon as well; nothing was burned")
+    assert ledger.length == 1, "its budget"
+    assert recover.recover(ledger, logged, {Account.EPSILON: 7}, pure) == {"residents": 7}
 
 
 # Another price

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -57,6 +58,28 @@ def test_who_knows_what_was_in_flight_burns_that(lab: Lab) -> None:
     played = lab.play()  # its links, with the burn, continue the logged chain
     for name in ("holder-1", "holder-2"):
         played.round.partial(lab.decrypt(name, played.evidence))
+
+
+def test_the_same_word_twice_burns_once(lab: Lab) -> None:
+    lab.nodes["tax"] = node = backed_up(lab)
+    logged, word = logged_entries(entries(lab), lab.follower(), "tax"), BUDGET // 8
+    assert recover(node.ledger, logged, {Account.RHO: word}) == {"residents": word}
+    assert recover(node.ledger, logged, {Account.RHO: word}) == {}
+    assert recover(node.ledger, logged, {Account.RHO: 2 * word}) == {"residents": word}  # lost once more
+    lab.commit("tax", lab.announce())  # what it went on to do may be lost as well
+    assert recover(node.ledger, logged, {Account.RHO: word}) == {"residents": word}
+
+
+def test_a_word_about_one_account_burns_nothing_of_a_ledger_that_counts_in_both(lab: Lab) -> None:
+    ledger = lab.nodes["tax"].ledger
+    ledger.set_budget("asked-purely", BUDGET)
+    before = ledger.length
+    for word in ({Account.RHO: 1}, {Account.EPSILON: 1}):
+        refused_as(Refusal.MALFORMED, partial(recover, ledger, [], word, {"asked-purely"}),
+                   "nothing was burned")
+    assert ledger.length == before
+    both = dict.fromkeys(Account, 1)
+    assert recover(ledger, [], both, {"asked-purely"}) == {"asked-purely": 1, "residents": 1}
 
 
 def test_a_healthy_ledger_loses_nothing(lab: Lab) -> None:
@@ -119,6 +142,18 @@ def test_a_logged_policy_renews_a_department_and_its_configuration_does_not(lab:
         played.round.partial(lab.decrypt(name, played.evidence))
     renew(lab, BUDGET)
     assert budget(node) == BUDGET
+
+
+def test_a_ledgers_budget_is_its_own_in_the_log_until_a_policy_says_another(lab: Lab) -> None:
+    node = lab.nodes["tax"]
+    follower = node.session.follower
+    assert follower.ledger_budget("tax", "residents") is None
+    node.ledger.set_budget("residents", BUDGET - 1)
+    lab.play()
+    lab.witness()
+    assert follower.ledger_budget("tax", "residents") == BUDGET - 1
+    renew(lab, 3 * BUDGET)
+    assert [follower.ledger_budget(name, "residents") for name in ("tax", "health")] == [3 * BUDGET, BUDGET]
 
 
 def test_budgets_are_read_from_a_file(lab: Lab) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +18,7 @@ from cotally.server.coordinator.session import Round
 from cotally.server.coordinator.witnessing import Witnessing
 from cotally.server.protocol.reveal import roster_leaf
 from cotally.server.rpc.logs import Log
+from cotally.server.wire.federation import Priced
 from cotally.server.wire.signed import sign
 from cotally.v1 import analyst_pb2, log_pb2, query_pb2, roster_pb2, work_pb2
 from cotally.v1.canonical import digest
@@ -88,6 +90,14 @@ def test_who_asked_gets_it_again_unless_he_wants_new_noise(shelf: Shelf) -> None
     fresh.body.fresh = True
     assert shelf.find(fresh) is None
     assert shelf.find(shelf.lab.envelope(count_by_sex("0.25"))) is None
+
+
+def test_a_quote_names_the_release_that_the_analyst_paid_for(shelf: Shelf) -> None:
+    replays = shelf.replays
+    assert replays.paid(count_by_sex(), "ada", "statistics") == shelf.round
+    assert replays.paid(count_by_sex(), "eve", "statistics") is None
+    assert replays.paid(count_by_sex(), "ada", "research") is None
+    assert replays.paid(count_by_sex("0.25"), "ada", "statistics") is None
 
 
 def test_another_analyst_gets_nothing_without_the_departments_grants(shelf: Shelf) -> None:
@@ -187,6 +197,30 @@ def test_a_release_of_other_data_is_no_answer(shelf: Shelf, field: str) -> None:
     setattr(stored.announcement.body, field, "0" if field == "vintage" else bytes(32))
     shelf.rounds.release(shelf.round, stored)
     assert shelf.find(shelf.lab.envelope(count_by_sex())) is None
+
+
+def quoted(shelf: Shelf, analyst: str) -> bytes:
+    """The release that the coordinator's price for the stored question names."""
+    service, query = shelf.analysts, count_by_sex()
+
+    async def price(_: str, query: query_pb2.Query) -> Priced:
+        return shelf.lab.federation.price(query)
+
+    async def run() -> analyst_pb2.QuoteResponse:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, stand_in in (
+                    ("_caller", lambda _: shelf.lab.federation.member(analyst, roster_pb2.ROLE_ANALYST)),
+                    ("_pricing", SimpleNamespace(price=price)), ("_board", shelf.board),
+                    ("_conductor", SimpleNamespace(live=list, replays=shelf.replays))):
+                patch.setattr(service, name, stand_in, raising=False)
+            request = analyst_pb2.QuoteRequest(query=query, purpose="statistics")
+            return await service.Quote(request, None)  # type: ignore[arg-type]
+
+    return asyncio.run(run()).release
+
+
+def test_a_price_names_the_release_to_who_paid_for_it_alone(shelf: Shelf) -> None:
+    assert (quoted(shelf, "ada"), quoted(shelf, "eve")) == (shelf.round, b"")
 
 
 # Another analyst's jobs

@@ -29,6 +29,8 @@ class Ask:
         """Price, expected errors and what the filters have left; spends nothing."""
         from .explain import Explanation
         quote = self.connection.quote(self.query, self.purpose)
+        if not self.replay:
+            quote.ClearField("release")
         return Explanation.of(quote, self.query, self.connection.charter)
 
     def run(self, watch: Watcher | None = None) -> "Release":

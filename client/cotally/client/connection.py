@@ -211,17 +211,23 @@ class Connection:
 
     def _ask(self, envelope: query_pb2.SignedEnvelope, watch: Watcher) -> log_pb2.Bundle:
         """Stay with the round: the same signed question again is the same round, never a second one."""
-        give_up = 0.0
+        give_up, round_ = 0.0, b""
+
+        def follow(progress: analyst_pb2.Progress) -> None:
+            nonlocal round_
+            round_ = progress.round or round_
+            watch(progress)
+
         while True:
             try:
-                return self._attempt(envelope, watch)
+                return self._attempt(envelope, follow)
             except grpc.RpcError as error:
                 refused = to_refused(error, self.profile.coordinator)
                 give_up = give_up or time.monotonic() + RECONNECT_SECONDS
                 if refused.refusal is not Refusal.UNREACHABLE or time.monotonic() > give_up:
-                    raise refused from None
+                    raise _under_way(refused, round_) from None
                 if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                    raise refused from None
+                    raise _under_way(refused, round_) from None
             time.sleep(0.5)
 
     def _attempt(self, envelope: query_pb2.SignedEnvelope, watch: Watcher) -> log_pb2.Bundle:
@@ -259,6 +265,16 @@ class Connection:
         audited = self.audit()
         audited.check()
         return audited.head.size, audited.head.root.hex()
+
+
+def _under_way(refused: Refused, round_: bytes) -> Refused:
+    """The same refusal; of a coordinator that went away, with what becomes of the question."""
+    if refused.refusal is not Refusal.UNREACHABLE:
+        return refused
+    found = f" (cotally release show {round_.hex()})" if round_ else ""
+    return Refused(refused.refusal,
+                   f"{refused.message}; the question was under way and its price may be spent. If it comes "
+                   f"to a release{found}, asking again gets that for nothing")
 
 
 def _ignore(_: analyst_pb2.Progress) -> None:

@@ -28,6 +28,7 @@ class Explanation:
     condition: str | None
     filters: tuple[Filter, ...]
     account: Account
+    again: str | None = None  # the id of an equal release that was paid for: asking again is free
 
     @classmethod
     def of(cls, quote: analyst_pb2.QuoteResponse, query: query_pb2.Query,
@@ -44,7 +45,8 @@ class Explanation:
                    condition(query, charter.catalog),
                    tuple(Filter.of(f, Account.of(f.population, charter.catalog, policy.delta))
                          for f in quote.filters),
-                   Account.of(table.population, charter.catalog, policy.delta))
+                   Account.of(table.population, charter.catalog, policy.delta),
+                   quote.release.hex() or None)
 
     @property
     def rho(self) -> str | None:
@@ -63,13 +65,25 @@ class Explanation:
         }
 
     @property
+    def due(self) -> int:
+        """What asking would charge: nothing where an equal release is paid for, the coordinator says."""
+        return 0 if self.again else self.plan.pico_loss
+
+    @property
+    def verdict(self) -> str:
+        """One line on what it costs to ask."""
+        if self.again:
+            return f"asking it again is free: an equal release exists ({self.again})"
+        return "nothing is spent: this was only the price"
+
+    @property
     def affordable(self) -> bool:
         """True when every filter could pay now, as far as the coordinator says."""
-        return all(f.left is None or f.left >= self.plan.pico_loss for f in self.filters)
+        return all(f.left is None or f.left >= self.due for f in self.filters)
 
     def effects(self) -> list[dict[str, object]]:
         """What the question would do to each filter: its amounts, `after_*` what is left, and `fits`."""
-        price, found = self.plan.pico_loss, []
+        price, found = self.due, []
         for each in self.filters:
             fits = each.left is None or each.left >= price
             after = each.left - price if each.left is not None and fits else each.left
@@ -91,6 +105,7 @@ class Explanation:
             "expected_error": self.errors,
             "expected_error_basis": bases(self.query),
             "condition": self.condition,
+            "equal_release": self.again,
         }
 
     def __repr__(self) -> str:
@@ -126,7 +141,7 @@ class Explanation:
         width = max((len(name) for name, _ in limited), default=0)
         lines = ["", "left after it"] if limited else []
         for name, left in limited:
-            after = left - self.plan.pico_loss
+            after = left - self.due
             lines.append(f"  {name:<{width}}  " + (
                 f"too little: {self.account.short(left)} is left" if after < 0 else self._both(after)))
         return lines

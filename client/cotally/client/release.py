@@ -250,7 +250,8 @@ class Release:
         if privacy["delta"]:
             price += f" at delta {privacy['delta']:g}"
         unit = "event-level" if privacy["unit"] == EVENT_LEVEL else "person-level"
-        text = (f"{self._verified.table.name}, {len(self.departments)} departments, "
+        many = "" if len(self.departments) == 1 else "s"
+        text = (f"{self._verified.table.name}, {len(self.departments)} department{many}, "
                 f"{self.confidence * 100:g} % intervals, {unit} {price} ({privacy['mechanism']})")
         return text + (f", without {', '.join(self.missing)}" if self.missing else "")
 

@@ -36,6 +36,7 @@ class Planned:
             "cumulative_rho": self.explanation.account.rho(self.spent),
             "cumulative_epsilon": as_number(self.explanation.account.epsilon(self.spent)),
             "expected_error": self.explanation.errors,
+            "equal_release": self.explanation.again,
             "lacking": [f.title for f in self.lacking],
         }
 
@@ -52,7 +53,7 @@ class Study:
         spent: dict[str, int] = {}
         planned = []
         for text, explanation in quoted:
-            population, price = explanation.plan.population, explanation.plan.pico_loss
+            population, price = explanation.plan.population, explanation.due
             before = spent.get(population, 0)
             lacking = tuple(f for f in explanation.filters
                             if f.population == population and f.left is not None and f.left < before + price)
@@ -76,7 +77,7 @@ class Study:
         for each in self.questions:
             plan, account = each.explanation.plan, each.explanation.account
             _, before = total.get(plan.population, (account, 0))
-            total[plan.population] = account, before + plan.pico_loss
+            total[plan.population] = account, before + each.explanation.due
         return total
 
     def to_dict(self) -> dict[str, Any]:
@@ -102,12 +103,17 @@ class Study:
             text = each.text if len(each.text) <= _SHOWN else each.text[:_SHOWN] + "…"
             lines.append(
                 f"{'✓' if each.fits else '✗'} {number:>3}  "
-                f"{each.explanation.account.short(each.explanation.plan.pico_loss)}  {text}"
+                f"{each.explanation.account.short(each.explanation.due)}  {text}"
             )
             if not each.fits:
-                names = ", ".join(f"{f.title} ({f.account.short(f.left or 0)} left)" for f in each.lacking)
+                after = " after those before it" if each.spent else ""
+                names = ", ".join(f"{f.title} ({f.account.short((f.left or 0) - each.spent)} left{after})"
+                                  for f in each.lacking)
                 lines.append(f"       will not fit: {names}")
+            if each.explanation.again:
+                lines.append(f"       {each.explanation.verdict}")
         for population, (account, price) in self._totals().items():
+            fits = all(each.fits for each in self.questions if each.explanation.plan.population == population)
             lines.append(f"together {account.short(price)} of {population}; "
-                         + ("all of it fits" if self.affordable else "not all of it fits"))
+                         + ("all of it fits" if fits else "not all of it fits"))
         return "\n".join(lines)

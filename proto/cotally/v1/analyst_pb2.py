@@ -28,17 +28,17 @@ from cotally.v1 import round_pb2 as cotally_dot_v1_dot_round__pb2
 from cotally.v1 import work_pb2 as cotally_dot_v1_dot_work__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63otally/v1/analyst.proto\x12\ncotally.v1\x1a\x16\x63otally/v1/query.proto\x1a\x17\x63otally/v1/roster.proto\x1a\x16\x63otally/v1/round.proto\x1a\x15\x63otally/v1/work.proto\"2\n\x0eWelcomeRequest\x12 \n\x05hello\x18\x01 \x01(\x0b\x32\x11.cotally.v1.Hello\"l\n\x0fWelcomeResponse\x12 \n\x05hello\x18\x01 \x01(\x0b\x32\x11.cotally.v1.Hello\x12$\n\x07\x63harter\x18\x02 \x01(\x0b\x32\x13.cotally.v1.Charter\x12\x11\n\tconnected\x18\x03 \x03(\t\"A\n\x0cQuoteRequest\x12 \n\x05query\x18\x01 \x01(\x0b\x32\x11.cotally.v1.Query\x12\x0f\n\x07purpose\x18\x02 \x01(\t\"\x80\x01\n\rQuoteResponse\x12\x1e\n\x04plan\x18\x01 \x01(\x0b\x32\x10.cotally.v1.Plan\x12\x13\n\x0b\x64\x65partments\x18\x02 \x03(\t\x12\x0f\n\x07missing\x18\x03 \x03(\t\x12)\n\x07\x66ilters\x18\x04 \x03(\x0b\x32\x18.cotally.v1.FilterStatus\":\n\nAskRequest\x12,\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1a.cotally.v1.SignedEnvelope\"e\n\x08Progress\x12\x1e\n\x04step\x18\x01 \x01(\x0e\x32\x10.cotally.v1.Step\x12\r\n\x05party\x18\x02 \x01(\t\x12\x0c\n\x04\x64one\x18\x03 \x01(\r\x12\r\n\x05total\x18\x04 \x01(\r\x12\r\n\x05round\x18\x05 \x01(\x0c\"f\n\x0b\x41skResponse\x12(\n\x08progress\x18\x01 \x01(\x0b\x32\x14.cotally.v1.ProgressH\x00\x12#\n\x06\x62undle\x18\x02 \x01(\x0b\x32\x11.cotally.v1.FrameH\x00\x42\x08\n\x06\x61nswer\"\x1d\n\x0c\x46\x65tchRequest\x12\r\n\x05round\x18\x01 \x01(\x0c\"\xc9\x01\n\x0c\x46ilterStatus\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.cotally.v1.FilterKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\npopulation\x18\x03 \x01(\t\x12\x18\n\x10\x62udget_pico_loss\x18\x04 \x01(\x04\x12\x17\n\x0fspent_pico_loss\x18\x05 \x01(\x04\x12\x11\n\tunlimited\x18\x06 \x01(\x08\x12\x1a\n\x12reserved_pico_loss\x18\x07 \x01(\x04\x12\x0f\n\x07purpose\x18\x08 \x01(\t\"\x0f\n\rBudgetRequest\";\n\x0e\x42udgetResponse\x12)\n\x07\x66ilters\x18\x01 \x03(\x0b\x32\x18.cotally.v1.FilterStatus*\xa3\x01\n\x04Step\x12\x14\n\x10STEP_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTEP_ANNOUNCED\x10\x01\x12\x12\n\x0eSTEP_COMMITTED\x10\x02\x12\x0f\n\x0bSTEP_FROZEN\x10\x03\x12\x11\n\rSTEP_REVEALED\x10\x04\x12\x12\n\x0eSTEP_WITNESSED\x10\x05\x12\x12\n\x0eSTEP_DECRYPTED\x10\x06\x12\x11\n\rSTEP_RELEASED\x10\x07*\x93\x01\n\nFilterKind\x12\x1b\n\x17\x46ILTER_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x46ILTER_KIND_DEPARTMENT\x10\x01\x12\x1a\n\x16\x46ILTER_KIND_POPULATION\x10\x02\x12\x17\n\x13\x46ILTER_KIND_ANALYST\x10\x03\x12\x17\n\x13\x46ILTER_KIND_PURPOSE\x10\x04\x32\xbf\x02\n\x08\x41nalysts\x12\x42\n\x07Welcome\x12\x1a.cotally.v1.WelcomeRequest\x1a\x1b.cotally.v1.WelcomeResponse\x12<\n\x05Quote\x12\x18.cotally.v1.QuoteRequest\x1a\x19.cotally.v1.QuoteResponse\x12\x38\n\x03\x41sk\x12\x16.cotally.v1.AskRequest\x1a\x17.cotally.v1.AskResponse0\x01\x12\x36\n\x05\x46\x65tch\x12\x18.cotally.v1.FetchRequest\x1a\x11.cotally.v1.Frame0\x01\x12?\n\x06\x42udget\x12\x19.cotally.v1.BudgetRequest\x1a\x1a.cotally.v1.BudgetResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63otally/v1/analyst.proto\x12\ncotally.v1\x1a\x16\x63otally/v1/query.proto\x1a\x17\x63otally/v1/roster.proto\x1a\x16\x63otally/v1/round.proto\x1a\x15\x63otally/v1/work.proto\"2\n\x0eWelcomeRequest\x12 \n\x05hello\x18\x01 \x01(\x0b\x32\x11.cotally.v1.Hello\"l\n\x0fWelcomeResponse\x12 \n\x05hello\x18\x01 \x01(\x0b\x32\x11.cotally.v1.Hello\x12$\n\x07\x63harter\x18\x02 \x01(\x0b\x32\x13.cotally.v1.Charter\x12\x11\n\tconnected\x18\x03 \x03(\t\"A\n\x0cQuoteRequest\x12 \n\x05query\x18\x01 \x01(\x0b\x32\x11.cotally.v1.Query\x12\x0f\n\x07purpose\x18\x02 \x01(\t\"\x91\x01\n\rQuoteResponse\x12\x1e\n\x04plan\x18\x01 \x01(\x0b\x32\x10.cotally.v1.Plan\x12\x13\n\x0b\x64\x65partments\x18\x02 \x03(\t\x12\x0f\n\x07missing\x18\x03 \x03(\t\x12)\n\x07\x66ilters\x18\x04 \x03(\x0b\x32\x18.cotally.v1.FilterStatus\x12\x0f\n\x07release\x18\x05 \x01(\x0c\":\n\nAskRequest\x12,\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1a.cotally.v1.SignedEnvelope\"e\n\x08Progress\x12\x1e\n\x04step\x18\x01 \x01(\x0e\x32\x10.cotally.v1.Step\x12\r\n\x05party\x18\x02 \x01(\t\x12\x0c\n\x04\x64one\x18\x03 \x01(\r\x12\r\n\x05total\x18\x04 \x01(\r\x12\r\n\x05round\x18\x05 \x01(\x0c\"f\n\x0b\x41skResponse\x12(\n\x08progress\x18\x01 \x01(\x0b\x32\x14.cotally.v1.ProgressH\x00\x12#\n\x06\x62undle\x18\x02 \x01(\x0b\x32\x11.cotally.v1.FrameH\x00\x42\x08\n\x06\x61nswer\"\x1d\n\x0c\x46\x65tchRequest\x12\r\n\x05round\x18\x01 \x01(\x0c\"\xc9\x01\n\x0c\x46ilterStatus\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.cotally.v1.FilterKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\npopulation\x18\x03 \x01(\t\x12\x18\n\x10\x62udget_pico_loss\x18\x04 \x01(\x04\x12\x17\n\x0fspent_pico_loss\x18\x05 \x01(\x04\x12\x11\n\tunlimited\x18\x06 \x01(\x08\x12\x1a\n\x12reserved_pico_loss\x18\x07 \x01(\x04\x12\x0f\n\x07purpose\x18\x08 \x01(\t\"\x0f\n\rBudgetRequest\";\n\x0e\x42udgetResponse\x12)\n\x07\x66ilters\x18\x01 \x03(\x0b\x32\x18.cotally.v1.FilterStatus*\xa3\x01\n\x04Step\x12\x14\n\x10STEP_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTEP_ANNOUNCED\x10\x01\x12\x12\n\x0eSTEP_COMMITTED\x10\x02\x12\x0f\n\x0bSTEP_FROZEN\x10\x03\x12\x11\n\rSTEP_REVEALED\x10\x04\x12\x12\n\x0eSTEP_WITNESSED\x10\x05\x12\x12\n\x0eSTEP_DECRYPTED\x10\x06\x12\x11\n\rSTEP_RELEASED\x10\x07*\x93\x01\n\nFilterKind\x12\x1b\n\x17\x46ILTER_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x46ILTER_KIND_DEPARTMENT\x10\x01\x12\x1a\n\x16\x46ILTER_KIND_POPULATION\x10\x02\x12\x17\n\x13\x46ILTER_KIND_ANALYST\x10\x03\x12\x17\n\x13\x46ILTER_KIND_PURPOSE\x10\x04\x32\xbf\x02\n\x08\x41nalysts\x12\x42\n\x07Welcome\x12\x1a.cotally.v1.WelcomeRequest\x1a\x1b.cotally.v1.WelcomeResponse\x12<\n\x05Quote\x12\x18.cotally.v1.QuoteRequest\x1a\x19.cotally.v1.QuoteResponse\x12\x38\n\x03\x41sk\x12\x16.cotally.v1.AskRequest\x1a\x17.cotally.v1.AskResponse0\x01\x12\x36\n\x05\x46\x65tch\x12\x18.cotally.v1.FetchRequest\x1a\x11.cotally.v1.Frame0\x01\x12?\n\x06\x42udget\x12\x19.cotally.v1.BudgetRequest\x1a\x1a.cotally.v1.BudgetResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cotally.v1.analyst_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STEP']._serialized_start=1077
-  _globals['_STEP']._serialized_end=1240
-  _globals['_FILTERKIND']._serialized_start=1243
-  _globals['_FILTERKIND']._serialized_end=1390
+  _globals['_STEP']._serialized_start=1094
+  _globals['_STEP']._serialized_end=1257
+  _globals['_FILTERKIND']._serialized_start=1260
+  _globals['_FILTERKIND']._serialized_end=1407
   _globals['_WELCOMEREQUEST']._serialized_start=136
   _globals['_WELCOMEREQUEST']._serialized_end=186
   _globals['_WELCOMERESPONSE']._serialized_start=188
@@ -46,21 +46,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUOTEREQUEST']._serialized_start=298
   _globals['_QUOTEREQUEST']._serialized_end=363
   _globals['_QUOTERESPONSE']._serialized_start=366
-  _globals['_QUOTERESPONSE']._serialized_end=494
-  _globals['_ASKREQUEST']._serialized_start=496
-  _globals['_ASKREQUEST']._serialized_end=554
-  _globals['_PROGRESS']._serialized_start=556
-  _globals['_PROGRESS']._serialized_end=657
-  _globals['_ASKRESPONSE']._serialized_start=659
-  _globals['_ASKRESPONSE']._serialized_end=761
-  _globals['_FETCHREQUEST']._serialized_start=763
-  _globals['_FETCHREQUEST']._serialized_end=792
-  _globals['_FILTERSTATUS']._serialized_start=795
-  _globals['_FILTERSTATUS']._serialized_end=996
-  _globals['_BUDGETREQUEST']._serialized_start=998
-  _globals['_BUDGETREQUEST']._serialized_end=1013
-  _globals['_BUDGETRESPONSE']._serialized_start=1015
-  _globals['_BUDGETRESPONSE']._serialized_end=1074
-  _globals['_ANALYSTS']._serialized_start=1393
-  _globals['_ANALYSTS']._serialized_end=1712
+  _globals['_QUOTERESPONSE']._serialized_end=511
+  _globals['_ASKREQUEST']._serialized_start=513
+  _globals['_ASKREQUEST']._serialized_end=571
+  _globals['_PROGRESS']._serialized_start=573
+  _globals['_PROGRESS']._serialized_end=674
+  _globals['_ASKRESPONSE']._serialized_start=676
+  _globals['_ASKRESPONSE']._serialized_end=778
+  _globals['_FETCHREQUEST']._serialized_start=780
+  _globals['_FETCHREQUEST']._serialized_end=809
+  _globals['_FILTERSTATUS']._serialized_start=812
+  _globals['_FILTERSTATUS']._serialized_end=1013
+  _globals['_BUDGETREQUEST']._serialized_start=1015
+  _globals['_BUDGETREQUEST']._serialized_end=1030
+  _globals['_BUDGETRESPONSE']._serialized_start=1032
+  _globals['_BUDGETRESPONSE']._serialized_end=1091
+  _globals['_ANALYSTS']._serialized_start=1410
+  _globals['_ANALYSTS']._serialized_end=1729
 # @@protoc_insertion_point(module_scope)

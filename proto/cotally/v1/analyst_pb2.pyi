@@ -155,6 +155,9 @@ class QuoteResponse(google.protobuf.message.Message):
     DEPARTMENTS_FIELD_NUMBER: builtins.int
     MISSING_FIELD_NUMBER: builtins.int
     FILTERS_FIELD_NUMBER: builtins.int
+    RELEASE_FIELD_NUMBER: builtins.int
+    release: builtins.bytes
+    """of an equal question that this analyst paid for, if any: asked again, it is free"""
     @property
     def plan(self) -> cotally.v1.round_pb2.Plan: ...
     @property
@@ -176,9 +179,10 @@ class QuoteResponse(google.protobuf.message.Message):
         departments: collections.abc.Iterable[builtins.str] | None = ...,
         missing: collections.abc.Iterable[builtins.str] | None = ...,
         filters: collections.abc.Iterable[Global___FilterStatus] | None = ...,
+        release: builtins.bytes = ...,
     ) -> None: ...
     def HasField(self, field_name: typing.Literal["plan", b"plan"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["departments", b"departments", "filters", b"filters", "missing", b"missing", "plan", b"plan"]) -> None: ...
+    def ClearField(self, field_name: typing.Literal["departments", b"departments", "filters", b"filters", "missing", b"missing", "plan", b"plan", "release", b"release"]) -> None: ...
 
 Global___QuoteResponse: typing_extensions.TypeAlias = QuoteResponse
 

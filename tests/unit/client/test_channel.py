@@ -6,19 +6,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import pytest
 
+from cotally.client import connection
 from cotally.client.channel import open_channel, refusals, to_refused
+from cotally.client.connection import Connection
 from cotally.client.frames import Joiner, join
 from cotally.client.profile import Profile
 from cotally.server.ops import pki
 from cotally.server.rpc.credentials import Credentials
 from cotally.server.rpc.frames import split
 from cotally.server.rpc.hello import make_hello
-from cotally.v1 import node_pb2_grpc, round_pb2, work_pb2
+from cotally.v1 import analyst_pb2, node_pb2_grpc, query_pb2, round_pb2, work_pb2
 from cotally.v1.refusals import EXIT_CODE, Misconfigured, Refusal, Refused
 from tests.unit.loopback import LONG_AGO, Federation, Straw, coordinator
 
@@ -208,3 +211,31 @@ def test_strange_frames(frame: work_pb2.Frame) -> None:
     with pytest.raises(Refused) as caught:
         Joiner(round_pb2.Reveal).feed(frame)
     assert caught.value.refusal == Refusal.MALFORMED
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_coordinator_that_dies_in_a_round_leaves_word_of_it(
+    monkeypatch: pytest.MonkeyPatch, announced: bool,
+) -> None:
+    class Gone(grpc.RpcError):
+        def code(self) -> grpc.StatusCode:
+            return grpc.StatusCode.UNAVAILABLE
+
+        def details(self) -> str:
+            return "Connection refused"
+
+    def attempt(_: object, watch: Callable[[analyst_pb2.Progress], None]) -> None:
+        if announced:
+            watch(analyst_pb2.Progress(round=b"\x07" * 32))
+        raise Gone
+
+    asking = Connection.__new__(Connection)
+    monkeypatch.setattr(asking, "profile", SimpleNamespace(coordinator="c:1"), raising=False)
+    monkeypatch.setattr(asking, "_attempt", attempt)
+    monkeypatch.setattr(connection, "RECONNECT_SECONDS", -1.0)
+    steps: list[analyst_pb2.Progress] = []
+    with pytest.raises(Refused, match="its price may be spent") as caught:
+        asking._ask(query_pb2.SignedEnvelope(), steps.append)
+    assert caught.value.refusal is Refusal.UNREACHABLE and len(steps) == announced
+    assert (f"cotally release show {'07' * 32}" in caught.value.message) == announced
+    assert "asking again gets that for nothing" in caught.value.message

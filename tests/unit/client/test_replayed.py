@@ -1,6 +1,7 @@
 """A stored release in another spelling of its question: every number stays with its cell and statistic."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 
@@ -69,3 +70,9 @@ def test_the_release_of_another_question_is_refused(change: object) -> None:
     with pytest.raises(Refused) as caught:
         as_asked(before._verified, asked, CATALOG)
     assert caught.value.refusal is Refusal.EQUIVOCATION
+
+
+def test_a_caption_counts_departments_in_words() -> None:
+    three = stored()
+    assert f"{len(three.departments)} departments, " in three.caption
+    assert "1 department, " in Release(replace(three._verified, departments=("east",))).caption

@@ -1,6 +1,8 @@
 """Several questions priced together: what fits, in order, and what does not."""
 
+import copy
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -36,7 +38,7 @@ def test_a_question_that_does_not_fit_is_left_out_and_the_next_may_fit() -> None
     assert told["populations"][0]["rho"] == "0.091" and told["populations"][0]["epsilon"] > 1
     assert [each["cumulative_rho"] for each in told["questions"]] == ["0.02", "0.02", "0.05", "0.05"]
     assert told["questions"][1]["lacking"] == ["department a"]
-    assert "will not fit: department a (rho 0.05 left)" in repr(study)
+    assert "will not fit: department a (rho 0.03 left after those before it)" in repr(study)
     assert list(study.df()["fits"]) == [True, False, True, False]
 
 
@@ -50,3 +52,12 @@ def test_questions_end_with_semicolons_outside_quotes_and_comments() -> None:
     assert questions(" ; -- nothing\n") == []
     with pytest.raises(Refused, match="never closed"):
         questions("SELECT 'x; SELECT 2")
+
+
+def test_a_population_whose_questions_all_fit_is_said_to_fit() -> None:
+    text, other = quoted("0.04", 50 * 10**9)
+    plan = copy.deepcopy(other.plan)
+    plan.population = "kids"
+    twice = [quoted("0.04", 50 * 10**9)] * 2
+    study = Study.of([*twice, (text, replace(other, plan=plan))])
+    assert "of residents; not all of it fits" in repr(study) and "of kids; all of it fits" in repr(study)

@@ -6,17 +6,22 @@ from ..budget import Filter
 from ..privacy import AccountOf
 from .filters import ALL, Filters
 from .ledgers import Ledger
+from .policies import Policies
 
 
-def accounts(ledgers: Mapping[str, Ledger], filters: Filters, account: AccountOf) -> tuple[Filter, ...]:
+def accounts(ledgers: Mapping[str, Ledger], policies: Policies, filters: Filters,
+             account: AccountOf) -> tuple[Filter, ...]:
     """Return every filter: departments by name, then populations, analysts and purposes."""
-    return (*_departments(ledgers.values(), account), *_overall(filters, account))
+    return (*_departments(ledgers, policies, account), *_overall(filters, account))
 
 
-def _departments(ledgers: Iterable[Ledger], account: AccountOf) -> Iterable[Filter]:
-    for ledger in sorted(ledgers, key=lambda each: each.node):
-        for population in ledger.populations():
-            yield Filter("department", ledger.node, population, ledger.budgets.get(population, 0),
+def _departments(ledgers: Mapping[str, Ledger], policies: Policies, account: AccountOf) -> Iterable[Filter]:
+    """Each ledger at the budget that a policy gave it, logged by the ledger already or not; else its own."""
+    for node in sorted({*ledgers, *policies.given}):
+        ledger = ledgers.get(node) or Ledger(node, account)
+        budgets = ledger.budgets | policies.given.get(node, {})
+        for population in sorted({*ledger.populations(), *budgets}):
+            yield Filter("department", node, population, budgets.get(population, 0),
                          ledger.spent.get(population, 0), account(population).delta,
                          ledger.reserved.get(population, 0))
 

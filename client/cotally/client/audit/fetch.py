@@ -14,6 +14,7 @@ from cotally.v1.refusals import Misconfigured, Refusal, Refused
 from ..channel import refusals
 from ..frames import Joiner
 from ..verify.checkpoint import Head, parse
+from ..verify.lineage import first
 from ..verify.merkle import root, verify_consistency
 from . import evidence
 from .verifier import Audited, verify_file
@@ -90,7 +91,7 @@ def fetch(source: Source, charter: roster_pb2.Charter, pin: bytes, path: Path, p
     with evidence.replacing(path) as temporary:
         with temporary.open("wb", buffering=1 << 20) as file:
             writer = evidence.Writer(file, charter)
-            known = _copy(path, writer)
+            known = _copy(path, writer, first(charter))
             if writer.size > head.size:
                 raise Refused(Refusal.STEPPED_BACK, f"the coordinator's log ends before entry {head.size}; "
                                                     f"{path} has {writer.size} entries")
@@ -110,19 +111,25 @@ def fetch(source: Source, charter: roster_pb2.Charter, pin: bytes, path: Path, p
             raise
 
 
-def _copy(path: Path, writer: evidence.Writer) -> str:
-    """Copy what the file *path* has, if there is one; return the text of its last checkpoint."""
+def _copy(path: Path, writer: evidence.Writer, founding: roster_pb2.Roster) -> str:
+    """Copy what the file *path* has, if there is one; return the text of its last checkpoint.
+
+    Refused CREDENTIALS for a file of a federation that began with another roster than *founding*.
+    """
     text = ""
     if not path.exists():
         return text
     with evidence.mapped(path) as view:
         try:
-            for record in evidence.records(view):
+            began = first(evidence.charter_of(view)[0])
+            for record in evidence.records(view) if began == founding else ():
                 writer.copy(record)
                 if record.tag == evidence.CHECKPOINT:
                     text = log_pb2.WitnessedCheckpoint.FromString(record.payload).checkpoint.text
         except (Refused, DecodeError):
             raise Misconfigured(f"{path} is there and is no whole audit file: name another") from None
+    if began != founding:
+        raise Refused(Refusal.CREDENTIALS, f"{path} is there and is of another federation: name another")
     return text
 
 

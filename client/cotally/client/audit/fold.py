@@ -67,7 +67,7 @@ class Fold:
 
     def accounts(self) -> tuple[Filter, ...]:
         """Return every filter as the entries so far add up."""
-        return accounts(self.rounds.ledgers, self._filters, self._account)
+        return accounts(self.rounds.ledgers, self._policies, self._filters, self._account)
 
     def _account(self, population: str) -> Account:
         """What *population* counts in, as the catalog says."""

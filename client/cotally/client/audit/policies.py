@@ -40,6 +40,7 @@ class Policies:
         """*founding* is the digest of the federation's first roster, which the first policy names."""
         self._number, self._digest = 0, founding
         self._most: dict[str, dict[str, int]] = {}
+        self.given: dict[str, dict[str, int]] = {}  # by department and population, what the last one said
 
     def follow(self, policy: roster_pb2.BudgetPolicy) -> str:
         """Take *policy*, which has no flaw; or return why not, as the end of a sentence."""
@@ -49,6 +50,7 @@ class Policies:
         for each in policy.departments:
             most = self._most.setdefault(each.department, {})
             most[each.population] = max(each.pico_loss, most.get(each.population, 0))
+            self.given.setdefault(each.department, {})[each.population] = each.pico_loss
         return ""
 
     def most(self, node: str) -> Mapping[str, int]:

@@ -113,12 +113,13 @@ def _effect(ask: "Ask", output: str) -> int:
     effects = explanation.effects()
     if output == JSON:
         print_json({"rho": explanation.rho, "privacy": explanation.privacy,
-                    "affordable": explanation.affordable, "filters": effects})
+                    "affordable": explanation.affordable, "equal_release": explanation.again,
+                    "filters": effects})
     else:
         print_after(effects)
-        verdict = "every filter can pay" if explanation.affordable else "not every filter can pay"
-        price = explanation.account.short(explanation.plan.pico_loss)
-        print_lines(["", f"{price}: {verdict}; nothing is spent, this was only the price"])
+        pays = "every filter can pay" if explanation.affordable else "not every filter can pay"
+        price = explanation.account.short(explanation.due)
+        print_lines(["", f"{price}: {pays}; {explanation.verdict}"])
     return 0 if explanation.affordable else _UNAFFORDABLE
 
 

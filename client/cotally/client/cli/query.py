@@ -171,7 +171,7 @@ def _print_explanation(explanation: "Explanation", output: str) -> None:
     if output == JSON:
         print_json(explanation.to_dict())
         return
-    print_lines([*repr(explanation).splitlines(), "nothing is spent: this was only the price"])
+    print_lines([*repr(explanation).splitlines(), explanation.verdict])
 
 
 def _left(con: "Connection", release: "Release") -> list[str]:

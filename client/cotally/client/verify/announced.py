@@ -46,9 +46,9 @@ def check_charter(
     roster = charter.roster
     chain = check_reached(charter, successors, fingerprint)
     if digest("catalog", charter.catalog) != roster.catalog:
-        raise Refused(Refusal.EQUIVOCATION, "the catalog in the bundle is not the roster's")
+        raise Refused(Refusal.EQUIVOCATION, "the catalog is not the roster's")
     if digest("public_key", charter.public_key) != roster.public_key:
-        raise Refused(Refusal.EQUIVOCATION, "the public key in the bundle is not the roster's")
+        raise Refused(Refusal.EQUIVOCATION, "the public key is not the roster's")
     _check_populations(charter.catalog)
     members = Signatories(roster)
     for approval in charter.approvals:

@@ -22,6 +22,11 @@ def own_link(charter: roster_pb2.Charter) -> roster_pb2.Succession:
     return roster_pb2.Succession(roster=charter.roster, approvals=charter.approvals)
 
 
+def first(charter: roster_pb2.Charter) -> roster_pb2.Roster:
+    """Return the roster with which the federation, and its log, began."""
+    return [*charter.lineage, own_link(charter)][0].roster
+
+
 def check_reached(
     charter: roster_pb2.Charter, successors: Sequence[roster_pb2.Succession], fingerprint: bytes,
 ) -> tuple[bytes, ...]:
@@ -35,7 +40,7 @@ def check_reached(
         raise Refused(Refusal.MALFORMED, f"a chain of {len(chain)} rosters is longer than any federation's")
     digests = [digest("roster", link.roster) for link in chain]
     if fingerprint not in digests:
-        raise Refused(Refusal.CREDENTIALS, "the roster in the bundle is not the pinned one, nor does a chain "
+        raise Refused(Refusal.CREDENTIALS, "the roster shown is not the pinned one, nor does a chain "
                                            "of approved successors connect the two")
     pinned = digests.index(fingerprint)
     for at, after in enumerate(chain[1:], start=1):

@@ -17,6 +17,7 @@ ROLE_WORDS: Final[Mapping[int, str]] = {
     roster_pb2.ROLE_COORDINATOR: "coordinator",
     roster_pb2.ROLE_KEY_HOLDER: "key holder",
 }
+_WORDS: Final[Mapping[str, str]] = {"frozen": "frozen roster", "partial": "partial decryption"}  # domains
 
 
 def signed_by(public: bytes, data: bytes, signature: bytes) -> bool:
@@ -56,8 +57,8 @@ class Signatories:
         """Refuse unless *signature* is the member's own over *body* under *domain*."""
         member = self.member(name, role)
         if not signed_by(member.signing_key, to_sign(domain, body), signature):
-            words = f"the {domain} is not signed by the {ROLE_WORDS[role]} {name!r} that it names"
-            raise Refused(Refusal.CREDENTIALS, words)
+            raise Refused(Refusal.CREDENTIALS, f"the {_WORDS.get(domain, domain)} is not signed by the "
+                                               f"{ROLE_WORDS[role]} {name!r} that it names")
 
     def signed_raw(self, name: str, data: bytes, signature: bytes) -> bool:
         """Return whether the member called *name*, in whatever role, signed the bytes *data*."""

@@ -102,6 +102,10 @@ class Chain:
             )
         return Refused(Refusal.EQUIVOCATION, f"entry {length} of {node}'s ledger differs from the logged one")
 
+    def budget(self, population: str) -> int | None:
+        """Return the last budget that the logged entries state for *population*, or None."""
+        return self._book.budgets.get(population)
+
     def spent(self, population: str, void: Container[bytes]) -> int:
         """Return what the logged entries have spent of *population*, but for *void* rounds."""
         returned = sum(r.pico_loss for round_, r in self._book.rounds.items()

@@ -39,6 +39,11 @@ class Ledgers:
         chain = self._chains.get(node)
         return (len(chain.hashes), chain.hashes[-1]) if chain and chain.hashes else None
 
+    def budget(self, node: str, population: str) -> int | None:
+        """Return the last budget that *node*'s logged ledger states for *population*, or None."""
+        chain = self._chains.get(node)
+        return chain.budget(population) if chain else None
+
     def spent(self, node: str, population: str, void: Container[bytes]) -> int:
         """Return what *node*'s logged ledger has spent of *population*, less what void rounds may return."""
         chain = self._chains.get(node)

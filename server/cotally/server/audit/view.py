@@ -195,6 +195,11 @@ class View:
         """Return (length, hash) of the last logged entry of *node*'s ledger, or None."""
         return self._ledgers.last(node)
 
+    def ledger_budget(self, node: str, population: str) -> int | None:
+        """Return what *node*'s ledger may spend in all: as the last policy, else its logged entries say."""
+        renewed = self.budget_of(node, population)
+        return self._ledgers.budget(node, population) if renewed is None else renewed
+
     def ledger_spent(self, node: str, population: str) -> int:
         """Return what *node*'s logged ledger has spent of *population*, less what void rounds may return."""
         return self._ledgers.spent(node, population, self._admissions.void)

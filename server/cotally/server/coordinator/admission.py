@@ -102,11 +102,17 @@ class Gate:
         return status is not None and status.spent_pico_loss + pico_loss <= status.budget_pico_loss
 
     def _ledger(self, node: str, population: str) -> work_pb2.LedgerStatus | None:
-        """What *node* said when it joined and we counted since, or the log says, whichever is more."""
+        """What *node* said when it joined and we counted since, or the log says, whichever is more.
+
+        Its budget is a policy's in the log, once one gave it any: the node takes that over by itself.
+        """
         status = self._board.ledger(node, population)
         if status is not None:
             logged = self._follower.ledger_spent(node, population)
+            renewed = self._follower.budget_of(node, population)
             status.spent_pico_loss = max(status.spent_pico_loss, logged)
+            if renewed is not None:
+                status.budget_pico_loss = renewed
         return status
 
     def filters(self, populations: list[str], analyst: str, live: Sequence[round_pb2.Announcement],

@@ -79,7 +79,8 @@ class AnalystService(analyst_pb2_grpc.AnalystsServicer):
             plan=priced.message, departments=[h for h in holders if h in here],
             missing=[h for h in holders if h not in here],
             filters=self._gate.filters([priced.table.population], member.name, self._conductor.live(),
-                                       request.purpose))
+                                       request.purpose),
+            release=self._conductor.replays.paid(request.query, member.name, request.purpose) or b"")
 
     async def Ask(  # noqa: N802
         self, request: analyst_pb2.AskRequest, context: _Context

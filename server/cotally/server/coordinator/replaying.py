@@ -66,18 +66,29 @@ class Replays:
         body = envelope.body
         if body.fresh:
             return None
-        priced = self._federation.price(body.query)  # refuses what is no question
+        found = self._equal(body.query)
         if body.expires_ms < self._now_ms():
             raise Refused(Refusal.EXPIRED, "the question has expired; ask it again")
+        return await self._offer(*found, envelope) if found else None
+
+    def paid(self, query: query_pb2.Query, analyst: str, purpose: str) -> bytes | None:
+        """The released round that answers *query*, where *analyst* paid for it and *purpose*: free again."""
+        found = self._equal(query)
+        self._witnessing.follow()
+        return found[0] if found and self._gate.has_paid(found[0], analyst, purpose) else None
+
+    def _equal(self, query: query_pb2.Query) -> tuple[bytes, log_pb2.Bundle] | None:
+        """A released round of the same question and data; it lacks no department that is here."""
+        priced = self._federation.price(query)  # refuses what is no question
         here = set(self._gate.here(priced.table.holders))
-        for round_ in self._rounds.answering(fingerprint(body.query, self._federation.charter.catalog)):
+        for round_ in self._rounds.answering(fingerprint(query, self._federation.charter.catalog)):
             stored = self._rounds.outcome(round_)
             if not isinstance(stored, log_pb2.Bundle):
                 continue
             about, departments = stored.announcement.body, stored.release.body.departments
             same = (about.catalog, about.vintage) == (self._federation.catalog_digest, priced.table.vintage)
             if same and here <= set(departments):
-                return await self._offer(round_, stored, envelope)
+                return round_, stored
         return None
 
     async def _offer(self, round_: bytes, stored: log_pb2.Bundle,

@@ -7,7 +7,7 @@ Design section 4, Ledger.
 """
 
 import threading
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from fractions import Fraction
 from typing import Final
 
@@ -48,6 +48,7 @@ _entries: Final = Table(
 )
 
 Beside = Callable[[Connection], None]  # writes more in the transaction of an entry
+Burns = Callable[[Book], Mapping[str, int]]  # what to burn of each population that the book knows
 SCHEMA: Final = Schema("ledger", 1, _metadata)
 
 
@@ -161,9 +162,11 @@ class Ledger:
             self._append(connection, kind, known.population, round_, known.pico_loss)
             return fits
 
-    def adopt(self, logged: Sequence[LedgerEntry]) -> None:
-        """Append the entries that the audit log holds, from the first, and this ledger lost. All or none.
+    def adopt(self, logged: Sequence[LedgerEntry], burns: Burns = lambda _: {}) -> dict[str, int]:
+        """Append the entries that the audit log holds, from the first, and this ledger lost; then burn.
 
+        *burns* gets the book that holds them, and says what to spend of each population without a round:
+        what may have been reserved and was forgotten. It is returned. All of it is durable, or nothing.
         Raises Refused EQUIVOCATION where an entry here differs from the logged one, and what the book
         refuses of a chain that breaks its own rules.
         """
@@ -178,19 +181,26 @@ class Ledger:
                     )
             for entry in logged[known:]:
                 trial.fold(Kind(entry.kind), entry.population, entry.round, entry.pico_loss)
-                connection.execute(insert(_entries).values(
-                    length=entry.length, node=entry.node, previous=entry.previous, kind=int(entry.kind),
-                    population=entry.population, round=entry.round, pico_loss=entry.pico_loss,
-                    hash=entry_hash(entry),
-                ))
+                _insert(connection, entry)
+            hashes = [*self._hashes, *map(entry_hash, logged[known:])]
+            burned = dict(burns(trial))
+            for population, pico_loss in burned.items():
+                trial.fold(Kind.BURN, population, b"", pico_loss)
+                hashes.append(_insert(connection, LedgerEntry(
+                    node=self._node, length=len(hashes) + 1, previous=hashes[-1] if hashes else b"",
+                    kind=LedgerKind.LEDGER_KIND_BURN, population=population, pico_loss=pico_loss)))
+            return burned
 
-    def burn(self, population: str, pico_loss: int) -> None:
-        """Spend *pico_loss* of a population without a round: what a lost ledger may have reserved."""
-        if not 0 < pico_loss <= MAX_PICO_LOSS:
-            raise Refused(Refusal.MALFORMED, f"{self._node}'s ledger burns no such amount")
-        with self._lock, self._engine.begin() as connection:
+    def last_burns(self) -> dict[str, int]:
+        """What the BURN entries at the very end of the ledger spend, by population."""
+        with self._lock, reading(self._engine) as connection:
             self._catch_up(connection)
-            self._append(connection, Kind.BURN, population, b"", pico_loss)
+            burned: dict[str, int] = {}
+            for entry in reversed(self._read(connection, 1, len(self._hashes))):
+                if entry.kind != LedgerKind.LEDGER_KIND_BURN:
+                    break
+                burned[entry.population] = burned.get(entry.population, 0) + entry.pico_loss
+            return burned
 
     def reserves(self, round_: bytes) -> bool:
         """True iff the ledger holds an entry of this round."""
@@ -263,14 +273,7 @@ class Ledger:
             node=self._node, length=len(self._hashes) + 1, previous=self._hashes[-1] if self._hashes else b"",
             kind=LedgerKind.ValueType(kind), population=population, round=round_, pico_loss=pico_loss,
         )
-        try:
-            hash_ = entry_hash(entry)
-        except NotCanonical as error:
-            raise Refused(Refusal.MALFORMED, f"a ledger entry of {self._node} is not canonical") from error
-        connection.execute(insert(_entries).values(
-            length=entry.length, node=entry.node, previous=entry.previous, kind=int(kind),
-            population=population, round=round_, pico_loss=pico_loss, hash=hash_,
-        ))
+        _insert(connection, entry)
         return entry
 
     def _catch_up(self, connection: Connection) -> None:
@@ -298,6 +301,19 @@ class Ledger:
     def _read(self, connection: Connection, first: int, last: int) -> list[LedgerEntry]:
         query = select(_entries).where(_entries.c.length.between(first, last)).order_by(_entries.c.length)
         return [_to_entry(row) for row in connection.execute(query)]
+
+
+def _insert(connection: Connection, entry: LedgerEntry) -> bytes:
+    """Write one entry, and return its hash."""
+    try:
+        hash_ = entry_hash(entry)
+    except NotCanonical as error:
+        raise Refused(Refusal.MALFORMED, f"a ledger entry of {entry.node} is not canonical") from error
+    connection.execute(insert(_entries).values(
+        length=entry.length, node=entry.node, previous=entry.previous, kind=int(entry.kind),
+        population=entry.population, round=entry.round, pico_loss=entry.pico_loss, hash=hash_,
+    ))
+    return hash_
 
 
 def _to_entry(row: Row[tuple[int, str, bytes, int, str, bytes, int, bytes]]) -> LedgerEntry:

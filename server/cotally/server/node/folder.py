@@ -12,7 +12,7 @@ from cotally.v1.refusals import Misconfigured, Refusal, Refused
 
 from .permissions import Permissions
 
-_GRANTS: Final = "*.grant"
+GRANTS: Final = "*.grant"
 
 
 class Folder:
@@ -26,7 +26,7 @@ class Folder:
 
     def check(self) -> None:
         """Raise Misconfigured for a grant, or a list, that cannot be read: a node does not start over it."""
-        for path in sorted(self._path.glob(_GRANTS)):
+        for path in sorted(self._path.glob(GRANTS)):
             read_grant(path)
         read_list(self._path / LIST)
 
@@ -35,7 +35,7 @@ class Folder:
 
         A grant that cannot be read is left out, and told; a list that cannot be read blocks everything.
         """
-        files = [*sorted(self._path.glob(_GRANTS)), self._path / LIST]
+        files = [*sorted(self._path.glob(GRANTS)), self._path / LIST]
         seen = [(path, _state(path)) for path in files]
         if seen == self._seen:
             return

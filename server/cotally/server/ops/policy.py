@@ -6,17 +6,18 @@
 """
 
 import argparse
-from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Final
 
 from google.protobuf.message import DecodeError
 
+from cotally.server.audit import follower_store
+from cotally.server.audit.follower import Follower
 from cotally.server.audit.policies import check_policy, next_policy
 from cotally.server.coordinator.policies import POLICY
 from cotally.server.crypto.signing import SigningKey
-from cotally.server.model.account import Account
 from cotally.server.settings import config
+from cotally.server.store.database import open_database
 from cotally.server.wire import signed
 from cotally.server.wire.federation import Federation
 from cotally.v1 import log_pb2, roster_pb2
@@ -26,6 +27,7 @@ from cotally.v1.refusals import Misconfigured
 from .budgets import read_budget
 from .charter import department
 from .reader import read_toml
+from .renewal import Change, changes, to_json, told
 from .said import add_output, say
 from .succession import blaming, in_force, replace
 
@@ -81,18 +83,22 @@ def approve(policy: roster_pb2.BudgetPolicy, name: str, signer: SigningKey) -> r
     return roster_pb2.Approval(department=name, signature=signed.sign(signer, "policy", policy))
 
 
-def told(policy: roster_pb2.BudgetPolicy, pure: Container[str]) -> Iterator[str]:
-    """One line for each budget of *policy*, for people who approve it; *pure*: what counts in epsilon."""
-    for each in policy.budgets:
-        who = " ".join(filter(None, (each.analyst and f"analyst {each.analyst}",
-                                     each.purpose and f"purpose {each.purpose!r}"))) or "everybody"
-        yield f"  population {each.population}, {who}: {_in_all(each, pure)}"
-    for ledger in policy.departments:
-        yield f"  department {ledger.department}, {ledger.population}: {_in_all(ledger, pure)}"
+def changes_here(policy: roster_pb2.BudgetPolicy, common: config.Common,
+                 federation: Federation) -> tuple[list[Change], int]:
+    """What *policy* changes as the log of this department tells, and the number of its last policy."""
+    path = common.state / "log.db"
+    follower = (follower_store.FollowerStore(open_database(path, follower_store.SCHEMA)).load(
+        federation.charter) if path.exists() else Follower(federation.charter))
+    last = follower.policy or roster_pb2.BudgetPolicy(budgets=federation.first.policy.budgets)
+    return changes(policy, last.budgets, follower.ledger_budget), last.number
 
 
-def _in_all(budget: roster_pb2.FilterBudget | roster_pb2.DepartmentBudget, pure: Container[str]) -> str:
-    return f"{Account.of(budget.population, pure).text(budget.pico_loss)} in all"
+def changes_since(policy: roster_pb2.BudgetPolicy, last: roster_pb2.BudgetPolicy | None,
+                  federation: Federation) -> list[Change]:
+    """What *policy* changes after *last* (None: it is the first)."""
+    before = last or roster_pb2.BudgetPolicy(budgets=federation.first.policy.budgets)
+    ledgers = {(b.department, b.population): b.pico_loss for b in before.departments}
+    return changes(policy, before.budgets, lambda *ledger: ledgers.get(ledger))
 
 
 class ProposeCommand:
@@ -116,12 +122,13 @@ class ProposeCommand:
         common = config.coordinator(args.config).common
         federation = in_force(common)
         before = common.state / POLICY
-        policy = next_policy(federation.first, read_leaf(before).policy if before.exists() else None,
-                             *read_budgets(args.budgets, federation))
+        last = read_leaf(before).policy if before.exists() else None
+        policy = next_policy(federation.first, last, *read_budgets(args.budgets, federation))
         path = args.exchange / POLICY
         replace(path, log_pb2.PolicyLeaf(policy=policy).SerializeToString(deterministic=True))
-        say(args.output, {"policy": str(path), "number": policy.number}, [
-            f"{path}: policy number {policy.number}", *told(policy, federation.catalog.pure),
+        found = changes_since(policy, last, federation)
+        say(args.output, {"policy": str(path), "number": policy.number} | to_json(found, federation), [
+            f"{path}: policy number {policy.number}", *told(found, federation),
             "Every department approves it."])
         return 0
 
@@ -149,9 +156,12 @@ class ApproveCommand:
         if department(federation.charter, common.name, args.config).signing_key != signer.public:
             raise Misconfigured(f"{common.signing_key}: this is not the key of {common.name} in the roster")
         path = args.exchange / f"{common.name}{APPROVAL}"
+        found, last = changes_here(leaf.policy, common, federation)
         replace(path, approve(leaf.policy, common.name, signer).SerializeToString(deterministic=True))
-        say(args.output, {"approval": str(path)}, [
-            *told(leaf.policy, federation.catalog.pure), f"Approved by {common.name}: {path}"])
+        data = {"approval": str(path), "number": leaf.policy.number, "before": last}
+        say(args.output, data | to_json(found, federation), [
+            f"policy number {leaf.policy.number}; {common.name} has seen number {last} in the log",
+            *told(found, federation), f"Approved by {common.name}: {path}"])
         return 0
 
 

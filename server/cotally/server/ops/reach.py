@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FILES: Final = ("ca", "certificate", "key", "signing_key")
 SOON: Final = 30  # days before the end of a certificate from which to say so
+_ASK: Final = "the coordinator's operator revoked this analyst: ask him why, and for a new enrolment"
 _PATIENCE: Final = 5.0  # seconds
 
 
@@ -149,7 +150,8 @@ def roster(table: Mapping[str, Any], files: Mapping[str, Path]) -> Finding:
     except ValueError:
         return fail("roster", f"`roster` is {pinned!r}, not 64 hex digits", mend, CREDENTIALS)
     except grpc.RpcError as error:
-        return fail("roster", from_error(error, address).message, mend, CREDENTIALS)
+        said = from_error(error, address).message
+        return fail("roster", said, _ASK if "has revoked" in said else mend, CREDENTIALS)
     found = digest("roster", answer.charter.roster)
     if found.hex() == pinned.lower():
         return ok("roster", f"the pinned one of {answer.charter.roster.federation}")

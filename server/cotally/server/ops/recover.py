@@ -27,6 +27,7 @@ from cotally.server.rpc import channel, credentials
 from cotally.server.rpc.frames import Joiner
 from cotally.server.rpc.refusals import from_error
 from cotally.server.settings import config, party
+from cotally.server.store.book import Book
 from cotally.server.store.database import open_database
 from cotally.v1 import audit_pb2, audit_pb2_grpc, log_pb2, roster_pb2, round_pb2, work_pb2
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
@@ -34,6 +35,7 @@ from cotally.v1.refusals import Misconfigured, Refusal, Refused
 from .said import add_output, say
 
 SECONDS: Final = 60.0
+_OPTIONS: Final = {Account.RHO: "--unlogged", Account.EPSILON: "--unlogged-epsilon"}
 
 
 def logged_entries(entries: Sequence[log_pb2.LogEntry], follower: Follower,
@@ -54,19 +56,34 @@ def recover(ledger: Ledger, logged: Sequence[round_pb2.LedgerEntry], unlogged: M
     """Continue *ledger* from what was *logged* of it; return what was burned, by population.
 
     *unlogged*: what the lost copy may have reserved beyond the log, in each population that counts in that
-    account (*pure*: in epsilon). An account without it is unknown, which burns all that is left, if the
-    ledger was behind. Refused EQUIVOCATION for a ledger that contradicts the log.
+    account (*pure*: in epsilon). If it is empty, that is unknown, which burns all that is left, if the
+    ledger was behind. Burns at the end of a ledger that was not behind are part of it, so that the same word
+    twice burns once. Refused MALFORMED for a word about one account of a ledger that counts in both or in
+    the other, EQUIVOCATION for a ledger that contradicts the log.
     """
     behind = ledger.length < len(logged)
-    ledger.adopt(logged)
-    burned = {}
-    for status in ledger.status():
-        unknown = max(status.budget_pico_loss - status.spent_pico_loss, 0) if behind else 0
-        amount = unlogged.get(Account.of(status.population, pure), unknown)
-        if amount:
-            ledger.burn(status.population, amount)
-            burned[status.population] = amount
-    return burned
+    _check_stated(unlogged, {Account.of(population, pure) for population in (
+        *(status.population for status in ledger.status()), *(entry.population for entry in logged))})
+    done = {} if behind else ledger.last_burns()
+
+    def burns(book: Book) -> dict[str, int]:
+        amounts = {}
+        for population in sorted(book.budgets):
+            unknown = book.left(population) if behind else 0
+            amount = unlogged.get(Account.of(population, pure), unknown)
+            amounts[population] = amount - done.get(population, 0)
+        return {population: amount for population, amount in amounts.items() if amount > 0}
+
+    return ledger.adopt(logged, burns)
+
+
+def _check_stated(unlogged: Mapping[Account, int], counted: Container[Account]) -> None:
+    """Refuse a word about some of the accounts that the ledger counts in: it would cost the others all."""
+    for account, option in _OPTIONS.items():
+        if unlogged and account in counted and account not in unlogged:
+            given = ", ".join(_OPTIONS[each] for each in unlogged)
+            raise Refused(Refusal.MALFORMED, f"{given} says nothing of the populations that count in "
+                                             f"{account}: state {option} as well; nothing was burned")
 
 
 async def fetch(settings: config.NodeConfig, us: party.Party,
@@ -111,7 +128,9 @@ class RecoverCommand:
                             help="the same of populations that are pure")
         add_output(parser)
         parser.epilog = ("The node must be stopped, the coordinator reachable. Run it after ledger.db came\n"
-                         "back from a backup; a node that was not restored loses nothing by it.")
+                         "back from a backup; a node that was not restored loses nothing by it, unless you\n"
+                 "state an amount: that is burned, once, even where the log shows no loss. The word\n"
+                 "of populations that count in rho is none of those that are pure: state both.")
 
     def run(self, args: argparse.Namespace) -> int:
         """Recover; say what was put back and burned."""
@@ -126,7 +145,7 @@ class RecoverCommand:
         ledger = Ledger(database, us.member.name, pure)
         store = follower_store.FollowerStore(open_database(us.state / "log.db", follower_store.SCHEMA))
         entries, follower = asyncio.run(fetch(settings, us, store.load(us.federation.charter)))
-        before = ledger.length
+        before, done = ledger.length, ledger.last_burns()
         burned = recover(ledger, logged_entries(entries, follower, us.member.name), unlogged, pure)
         adopted = ledger.length - before - len(burned)
         texts = {p: Account.of(p, pure).text(amount) for p, amount in burned.items()}
@@ -136,7 +155,9 @@ class RecoverCommand:
             "burned_epsilon": {p: Account.number(b) for p, b in burned.items() if p in pure}}, [
             f"{adopted} entries were put back from the audit log.",
             *(f"Burned {text} of population {name}." for name, text in texts.items()),
-            *([] if adopted or burned else ["The ledger lacks nothing that the log knows."])])
+            *([] if adopted else ["The ledger lacks nothing that the log knows."]),
+            *(["It ends with that burn already; if it was restored again since, state both losses together."]
+              if unlogged and done and not (adopted or burned) else [])])
         return 0
 
 

@@ -62,7 +62,10 @@ def sign_list(first: roster_pb2.Roster, issuer: str, signer: SigningKey, before:
 
 def issue(common: Common, role: "roster_pb2.Role.ValueType", path: Path, before: query_pb2.Revocation,
           change: Entries, args: argparse.Namespace) -> int:
-    """Sign the list that follows *before* by *change* (or, under --lift, less it), lay it at *path*, tell."""
+    """Sign the list that follows *before* by *change* (or, under --lift, less it), lay it at *path*, tell.
+
+    Members whose processes ended because they were refused are named: nothing else starts them again.
+    """
     federation = party.federation(common)
     signer = SigningKey.load(common.signing_key)
     with blaming(common.path):
@@ -78,9 +81,13 @@ def issue(common: Common, role: "roster_pb2.Role.ValueType", path: Path, before:
     with blaming(path):
         check_list(federation.first, made)
     write_list(path, made)
-    say(args.output, {"list": str(path), "serial": made.body.serial, "revoked": _told(entries)}, [
+    processes = {m.name for m in federation.members(roster_pb2.ROLE_NODE, roster_pb2.ROLE_KEY_HOLDER)}
+    start = sorted(processes & change.members) if args.lift else []
+    say(args.output, {"list": str(path), "serial": made.body.serial, "revoked": _told(entries),
+                      "start_again": start}, [
         f"{path}: list {made.body.serial}, due again in {args.days} days", *_told(entries),
-        "It counts within a second where the role runs, and else from its next start."])
+        "It counts within a second where the role runs, and else from its next start.",
+        *(f"start {name} again: its process ended, with status 8, when it was refused" for name in start)])
     return 0
 
 

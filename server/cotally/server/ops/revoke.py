@@ -4,14 +4,17 @@ It signs the department's next whole list and lays it in the folder of grants, w
 """
 
 import argparse
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from unicodedata import normalize
 
 from cotally.server.node import lists
-from cotally.server.node.folder import read_grant
+from cotally.server.node.folder import GRANTS, read_grant
 from cotally.server.settings import config, party
 from cotally.server.settings.revocations import LIST, read_list
 from cotally.server.store.database import open_database
+from cotally.server.wire.federation import Federation
 from cotally.v1 import query_pb2, roster_pb2
 from cotally.v1.canonical import digest
 from cotally.v1.refusals import Misconfigured
@@ -53,13 +56,49 @@ class RevokeCommand:
         settings = config.node(args.config)
         if args.purpose and not args.analyst:
             raise Misconfigured("--purpose needs --analyst")
-        known(party.federation(settings.common), args.analyst, "--analyst", roster_pb2.ROLE_ANALYST)
+        federation = party.federation(settings.common)
+        known(federation, args.analyst, "--analyst", roster_pb2.ROLE_ANALYST)
         purposes = [normalize("NFC", p) for p in args.purpose] or [""]
-        change = Entries(frozenset(digest("grant", read_grant(path).body) for path in args.grant),
+        ended = {path: read_grant(path).body for path in args.grant}
+        if not args.lift:  # what stands on a list comes off again, whatever it says
+            for path, grant in ended.items():
+                _check_ours(path, grant, settings.common.name, federation)
+            for analyst in args.analyst if args.purpose else ():
+                _check_granted(settings, federation, analyst, purposes)
+        change = Entries(frozenset(digest("grant", grant) for grant in ended.values()),
                          frozenset((a, p) for a in args.analyst for p in purposes))
         path = settings.grants / LIST
         return issue(settings.common, roster_pb2.ROLE_NODE, path, last_list(path, settings.common.state),
                      change, args)
+
+
+def _check_ours(path: Path, grant: query_pb2.Grant, name: str, federation: Federation) -> None:
+    """Refuse (Misconfigured) to take back what another department granted, or in another federation."""
+    if (grant.department, grant.federation) != (name, federation.name):
+        raise Misconfigured(f"--grant {path}: this is a grant of {grant.department!r} to {grant.analyst!r} "
+                            f"in the federation {grant.federation!r}; {name} takes back only its own")
+    if grant.founding != federation.founding:
+        raise Misconfigured(f"--grant {path}: this grant is of an earlier federation called "
+                            f"{grant.federation!r}, and counts for nothing here")
+
+
+def _check_granted(settings: config.NodeConfig, federation: Federation, analyst: str,
+                   purposes: Iterable[str]) -> None:
+    """Refuse (Misconfigured) a purpose that the department's grants to *analyst* do not name.
+
+    Where the folder holds none of them any more, nobody knows, and every purpose may be taken back.
+    """
+    granted: set[str] = set()
+    for path in settings.grants.glob(GRANTS):
+        with suppress(Misconfigured):  # a node leaves it out, too
+            grant = read_grant(path).body
+            if (grant.department, grant.founding, grant.analyst) == (
+                    settings.common.name, federation.founding, analyst):
+                granted.update(grant.purposes)
+    for purpose in purposes:
+        if granted and purpose not in granted:
+            raise Misconfigured(f"--purpose {purpose!r}: {settings.common.name} has granted {analyst!r} only "
+                                f"{', '.join(map(repr, sorted(granted)))}")
 
 
 command = RevokeCommand()

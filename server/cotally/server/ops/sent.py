@@ -4,10 +4,11 @@ import argparse
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from string import hexdigits
 
 from cotally.server.node import sent
 from cotally.server.node.sent import Entry
-from cotally.server.settings import config
+from cotally.server.settings import config, party
 from cotally.server.store.database import open_database
 from cotally.v1.refusals import Misconfigured
 
@@ -24,8 +25,9 @@ class SentCommand:
     def configure(self, parser: argparse.ArgumentParser) -> None:
         """CONFIG, and which entries."""
         parser.add_argument("config", type=Path, metavar="CONFIG", help="the department's node.toml")
-        parser.add_argument("--round", default="", metavar="HEX", help="only of rounds that begin so")
-        parser.add_argument("--last", type=int, default=0, metavar="N", help="only the last N")
+        parser.add_argument("--round", type=_digits, default="", metavar="HEX",
+                            help="only of rounds that begin so")
+        parser.add_argument("--last", type=_count, metavar="N", help="only the last N")
         parser.add_argument("--log", type=Path, metavar="EVIDENCE",
                             help="an audit file: look for every entry that the log remembers")
         add_output(parser)
@@ -43,10 +45,11 @@ class SentCommand:
         if not path.exists():
             raise Misconfigured(f"{path}: this node has not run yet")
         chain = list(sent.Sent(open_database(path, sent.SCHEMA), lambda: 0).entries())
-        remembered = remembered_of(args.log, common.name) if args.log else {}
+        remembered = (remembered_of(args.log, common.name, party.federation(common).founding)
+                      if args.log else {})
         check_remembered(chain, remembered)
-        shown = [entry for entry in chain if entry.round.hex().startswith(args.round.lower())]
-        shown = shown[-args.last:] if args.last > 0 else shown
+        shown = [entry for entry in chain if entry.round.hex().startswith(args.round)]
+        shown = shown[-args.last:] if args.last else shown
         head = chain[-1].hash.hex() if chain else ""
         if args.output == "json":
             print(json.dumps({"entries": [_plain(e) for e in shown], "count": len(chain), "head": head,
@@ -58,6 +61,21 @@ class SentCommand:
             if args.log:
                 print(f"the log remembers the last entry of {len(remembered)} rounds; all are here")
         return 0
+
+
+def _digits(text: str) -> str:
+    """The hexadecimal digits that a round begins with."""
+    digits = text.lower()
+    if set(digits) - set(hexdigits):
+        raise argparse.ArgumentTypeError(f"{text!r} is no beginning of a round: hexadecimal digits")
+    return digits
+
+
+def _count(text: str) -> int:
+    """How many entries to show."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of entries: 1 or more")
+    return int(text)
 
 
 def _when(entry: Entry) -> str:

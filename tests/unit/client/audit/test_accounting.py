@@ -37,6 +37,20 @@ def test_a_policy_renews_budgets_and_nothing_that_was_spent() -> None:
     assert not log.audited.findings
 
 
+def test_a_departments_budget_is_the_policys_before_its_ledger_says_so() -> None:
+    for amount in (PRICE + 1, 3 * BUDGET):
+        log = Log().round(A).released(A).add(renewed(policy(amount)))
+        assert log.amounts("department", name="east") == (0, PRICE, amount - PRICE)
+        assert not log.audited.findings
+    only = following(None)
+    only.departments.add(department="east", population=POPULATION, pico_loss=2 * BUDGET)
+    assert Log().add(renewed(only)).amounts("department") == (0, 0, 2 * BUDGET)  # which has no round yet
+    last = following(only)  # names no department: what they have stays
+    log = Log().round(A).released(A).add(renewed(only), renewed(last))
+    assert log.amounts("department", name="east") == (0, PRICE, 2 * BUDGET - PRICE)
+    assert log.amounts("department", name="north") == (0, PRICE, LEFT)
+
+
 def test_a_raise_may_be_logged_after_the_next_policy() -> None:
     first = policy(2 * BUDGET)
     log = Log().round(A).released(A).add(renewed(first)).enter(round_pb2.LEDGER_KIND_BUDGET, 2 * BUDGET)

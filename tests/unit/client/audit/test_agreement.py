@@ -156,6 +156,7 @@ def test_the_servers_fold_agrees(seed: int) -> None:
         if account.kind == "department":  # what void rounds may still return is not back yet
             assert account.cumulative == follower.ledger_spent(account.name, POPULATION) + waiting(
                 follower, account.name)
+            assert account.budget == (follower.budget_of(account.name, POPULATION) or account.budget)
             continue
         key = (POPULATION, "" if account.kind == "population" else account.name, account.purpose)
         assert account.cumulative == follower.spent(*key)

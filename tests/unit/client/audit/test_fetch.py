@@ -1,5 +1,6 @@
 """A log fetched into a file: gone on from, and refused, by index, where the coordinator cheats."""
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from cotally.client.audit import page
+from cotally.client.audit.evidence import Writer
 from cotally.client.audit.fetch import CoordinatorLog, Source, fetch
 from cotally.client.audit.verifier import Audited, verify_file
 from cotally.client.audit.views import check_same_log
 from cotally.client.verify.log import entry_hash
 from cotally.client.verify.merkle import root
 from cotally.server.audit.merkle import Tree
-from cotally.v1 import audit_pb2, log_pb2, work_pb2
+from cotally.v1 import audit_pb2, log_pb2, roster_pb2, work_pb2
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
 from tests.fixtures.long_log import witness
 from tests.unit.client.audit.planting import Entries, entries, evidence_file, long_log, written
@@ -105,6 +107,20 @@ def test_nothing_else_is_overwritten(tmp_path: Path) -> None:
         with pytest.raises(Misconfigured, match="no whole audit file"):
             fetched(Straw(entries(9)), path)
         assert path.read_bytes() == data
+
+
+def test_the_file_of_another_federation_is_named_and_kept(tmp_path: Path) -> None:
+    path, output, charter = tmp_path / "a.audit", io.BytesIO(), roster_pb2.Charter()
+    charter.CopyFrom(long_log(1).charter)
+    charter.roster.federation += "x"
+    writer = Writer(output, charter)
+    writer.entry(entries(9)[0])
+    writer.end()
+    path.write_bytes(output.getvalue())
+    with pytest.raises(Refused, match="of another federation: name another") as caught:
+        fetched(Straw(entries(9)), path)
+    assert caught.value.refusal is Refusal.CREDENTIALS and str(path) in caught.value.message
+    assert path.read_bytes() == output.getvalue()
 
 
 @dataclass

@@ -47,6 +47,7 @@ class Straw:
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     ran: int = 0
     only_price: bool = False
+    equal: bytes = b""
     log: bytes = field(default_factory=lambda: evidence_file(45))
 
     def __enter__(self) -> Self:
@@ -77,7 +78,8 @@ class Straw:
             analyst_pb2.FilterStatus(kind=analyst_pb2.FILTER_KIND_DEPARTMENT, name="east",
                                      population="residents", budget_pico_loss=10**12),
             analyst_pb2.FilterStatus(kind=analyst_pb2.FILTER_KIND_ANALYST, name="ann",
-                                     population="residents", budget_pico_loss=2 * 10**10)])
+                                     population="residents", budget_pico_loss=2 * 10**10)],
+            release=self.equal)
         return Explanation.of(quote, body.envelope.body.query, self.charter)
 
     def run(self, watch: Callable[[analyst_pb2.Progress], None]) -> Release:

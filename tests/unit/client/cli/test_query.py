@@ -81,6 +81,23 @@ def test_a_dry_run_explains_and_asks_nothing(run: Run, straw: Any) -> None:
     assert set(answer["expected_error"]) == {"n", "total", "average"}
 
 
+def test_what_an_equal_release_answers_is_told_to_be_free(run: Run, straw: Any, tmp_path: Path) -> None:
+    straw.equal = b"\x07" * 32
+    free = f"asking it again is free: an equal release exists ({'07' * 32})"
+    status, out, _ = run("query", "--dry-run", SQL, "-o", "table")
+    assert status == 0 and free in out and "too little" not in out
+    assert json.loads(run("query", "--dry-run", SQL)[1])["equal_release"] == "07" * 32
+    status, out, _ = run("budget", "--query", SQL, "-o", "table")
+    assert status == 0 and f"rho 0: every filter can pay; {free}" in out
+    told = json.loads(run("budget", "--query", SQL)[1])
+    assert told["equal_release"] == "07" * 32 and told["affordable"]
+    assert all(each["after_rho"] == each["left_rho"] and each["fits"] for each in told["filters"])
+    file = tmp_path / "study.sql"
+    file.write_text(f"{SQL};\n{SQL};")
+    status, out, _ = run("budget", "--queries", file, "-o", "table")
+    assert status == 0 and free in out and "together rho 0 of" in out
+
+
 def test_the_question_may_come_from_standard_input(
     run: Run, straw: Any, monkeypatch: pytest.MonkeyPatch,
 ) -> None:

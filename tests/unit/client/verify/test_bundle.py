@@ -439,3 +439,10 @@ def test_an_approval_is_a_departments_own() -> None:
     assert digest("roster", bundle.charter.roster) == fingerprint
     with pytest.raises(Refused, match="roster is not signed by the department 'east'"):
         verify(bundle, fingerprint)
+
+
+def test_a_frozen_roster_is_called_so_where_its_signature_is_wrong() -> None:
+    bundle, fingerprint = Round().bundle()
+    bundle.frozen.signature = bytes(64)
+    with pytest.raises(Refused, match="the frozen roster is not signed by the coordinator"):
+        verify(bundle, fingerprint)

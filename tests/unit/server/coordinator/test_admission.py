@@ -3,13 +3,17 @@
 from types import SimpleNamespace
 from typing import cast
 
+import pytest
+
 from cotally.server.audit.follower import Follower
+from cotally.server.audit.policies import next_policy
 from cotally.server.coordinator.admission import Gate
 from cotally.server.coordinator.board import Board
 from cotally.server.coordinator.in_force import InForce
-from cotally.v1 import analyst_pb2, query_pb2, round_pb2, work_pb2
+from cotally.server.ops.policy import approve
+from cotally.v1 import analyst_pb2, log_pb2, query_pb2, roster_pb2, round_pb2, work_pb2
 from cotally.v1.canonical import digest
-from tests.fixtures.logs import World, transcript
+from tests.fixtures.logs import NODES, World, transcript
 
 NORTH = SimpleNamespace(name="north")
 
@@ -46,3 +50,17 @@ def test_what_live_rounds_reserve_is_told_apart() -> None:
     ]
     idle = gate(follower, 22).filters(["people"], "alice", [])
     assert [(f.spent_pico_loss, f.reserved_pico_loss) for f in idle[:3]] == [(22, 0), (17, 0), (17, 0)]
+
+
+@pytest.mark.parametrize("budget", [50, 300])
+def test_a_department_has_the_budget_of_the_last_policy_before_it_reports_again(budget: int) -> None:
+    world = World()
+    policy = next_policy(world.first, None, [], [roster_pb2.DepartmentBudget(
+        department="north", population="people", pico_loss=budget)])
+    later = next_policy(world.first, policy, [], [])  # names no department
+    told = gate(world.follow(*(log_pb2.LogEntry(policy=log_pb2.PolicyLeaf(policy=each, approvals=[
+        approve(each, name, world.keys[name]) for name in NODES])) for each in (policy, later))), 22)
+    department = told.filters(["people"], "alice", [])[0]
+    assert (department.budget_pico_loss, department.spent_pico_loss) == (budget, 22)
+    assert told._can_pay("north", "people", budget - 22)
+    assert not told._can_pay("north", "people", budget - 21)

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from cotally.server.ledger.ledger import MAX_PICO_LOSS, SCHEMA, Ledger, entry_hash
-from cotally.server.store.book import Kind
+from cotally.server.store.book import Book, Kind
 from cotally.server.store.database import open_database
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
 from cotally.v1.round_pb2 import LedgerKind
@@ -349,10 +349,10 @@ def test_a_void_round_is_not_reserved_again(ledger: Ledger) -> None:
 
 
 def test_a_burn_spends_and_may_leave_nothing(ledger: Ledger) -> None:
-    ledger.burn(P, 150)
+    assert ledger.adopt([], lambda book: {P: 50 + book.left(P)}) == {P: 150}
     assert spent(ledger) == 150
     assert refusal_of(ledger.reserve, round_id(1), P, 1) is Refusal.BUDGET_SPENT
-    assert refusal_of(ledger.burn, P, 0) is Refusal.MALFORMED
+    assert refusal_of(ledger.adopt, [], lambda _: {P: 0}) is Refusal.MALFORMED
 
 
 def test_what_the_log_holds_is_put_back_and_nothing_else(ledger: Ledger, tmp_path: Path) -> None:
@@ -372,3 +372,20 @@ def test_what_the_log_holds_is_put_back_and_nothing_else(ledger: Ledger, tmp_pat
     forked.reserve(round_id(9), P, 10)
     assert refusal_of(forked.adopt, logged) is Refusal.EQUIVOCATION
     assert forked.length == 2
+
+
+def test_what_is_put_back_and_what_is_burned_are_durable_together(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.reserve(round_id(1), P, 10)
+    logged = ledger.links(0, round_id(1))
+    restored = Ledger(open_database(tmp_path / "restored.db", SCHEMA), "north")
+
+    def interrupted(book: Book) -> dict[str, int]:
+        assert book.left(P) == 90
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        restored.adopt(logged, interrupted)
+    assert restored.length == 0  # still behind: the next attempt burns
+    assert restored.adopt(logged, lambda book: {P: book.left(P)}) == {P: 90}
+    assert (restored.length, spent(restored)) == (3, 100)
+    assert Ledger(open_database(tmp_path / "restored.db", SCHEMA), "north").length == 3  # and it chains

@@ -7,14 +7,20 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 
 from cotally.client.cli.main import main
+from cotally.server.audit.revocations import check_member
 from cotally.server.crypto import backend
 from cotally.server.crypto.signing import SigningKey
 from cotally.server.ops import doctor, machine, packages, pki, reach
 from cotally.server.ops.findings import Finding, Verdict
+from cotally.server.rpc.refusals import DETAIL_KEY, to_detail
+from cotally.v1 import query_pb2
+from cotally.v1.refusals import Refused
 from tests.unit.loopback import Federation, Straw, coordinator
 
 LINES = ["numpy<3,>=2", 'duckdb>=1.3; extra == "node"', "opendp<0.17,>=0.14; extra == 'node'",
@@ -170,3 +176,26 @@ def test_the_command_prints_lines_or_objects_and_exits_with_the_first_failure(
     assert main(["doctor", "--profile", str(home.path)]) == 7
     assert "✗ fail  coordinator" in capsys.readouterr().out
     assert doctor.lines([Finding("a", Verdict.OK, "b")])[-1] == "all is well"
+
+
+def test_a_revoked_analyst_is_told_whom_to_ask(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Refused) as revoked:
+        check_member(query_pb2.SignedRevocation(body=query_pb2.Revocation(members=["ann"])), "ann")
+
+    class Refusing(grpc.RpcError):
+        def trailing_metadata(self) -> Any:
+            return ((DETAIL_KEY, to_detail(revoked.value).SerializeToString()),)
+
+    class Stub:
+        def __init__(self, _: object) -> None:
+            pass
+
+        def Welcome(self, *_: object, **__: object) -> None:  # noqa: N802
+            raise Refusing
+
+    monkeypatch.setattr("cotally.v1.analyst_pb2_grpc.AnalystsStub", Stub)
+    own = home.federation.files["ann"]
+    found = reach.roster({"coordinator": "127.0.0.1:1", "roster": "00" * 32, "name": "ann"}, {
+        "ca": home.federation.ca, "certificate": own.certificate, "key": own.key})
+    assert (found.status, found.detail) == (8, "the federation's operator has revoked ann")
+    assert found.fix and "operator revoked this analyst: ask" in found.fix

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from cotally.client.audit.evidence import Writer
+from cotally.server.audit.lineage import first
 from cotally.server.node.sent import SCHEMA, Sent
 from cotally.server.ops import sent as ops
-from cotally.server.settings import config
+from cotally.server.settings import config, party
 from cotally.server.store.database import open_database
-from cotally.v1 import log_pb2, round_pb2
+from cotally.v1 import log_pb2, roster_pb2, round_pb2
+from cotally.v1.canonical import digest
 from cotally.v1.refusals import Misconfigured, Refusal, Refused
 from tests.fixtures.bundle import Round
 
@@ -27,6 +29,9 @@ class Kept:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path, self.evidence = folder / "sent.db", folder / "log.audit"
         common = SimpleNamespace(name="tax", state=folder)
+        self.charter = Round().charter()
+        monkeypatch.setattr(party, "federation", lambda _: SimpleNamespace(
+            founding=digest("roster", first(self.charter))))
         monkeypatch.setattr(config, "node", lambda _: SimpleNamespace(common=common))
         chain = Sent(open_database(self.path, SCHEMA), iter(range(1, 10_000)).__next__)
         self.entries: list[log_pb2.LogEntry] = []
@@ -51,7 +56,7 @@ class Kept:
     def run(self, *words: str) -> int:
         """The command, beside an audit file of what was logged."""
         output = io.BytesIO()
-        writer = Writer(output, Round().charter())
+        writer = Writer(output, self.charter)
         for entry in self.entries:
             writer.entry(entry)
         writer.end()
@@ -114,3 +119,36 @@ def test_what_is_no_whole_audit_file_is_named(kept: Kept, damage: Any) -> None:
     kept.evidence.write_bytes(damage(kept.evidence.read_bytes()))
     with pytest.raises(Misconfigured, match="no whole audit file"):
         ops.command.run(parsed("node.toml", "--log", str(kept.evidence)))
+
+
+def test_an_audit_file_of_another_federation_accuses_nobody(kept: Kept) -> None:
+    kept.charter.roster.federation += "x"
+    kept.roster(b"x" * 32, b"x" * 32)
+    kept.entries.append(log_pb2.LogEntry(release=log_pb2.ReleaseLeaf(round=b"x" * 32)))
+    founding = digest("roster", first(Round().charter()))
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Refused, match="is of another fed") as caught:
+        patch.setattr(party, "federation", lambda _: SimpleNamespace(founding=founding))
+        kept.run()
+    assert caught.value.refusal is Refusal.CREDENTIALS and str(kept.evidence) in caught.value.message
+
+
+def test_an_audit_file_of_a_later_roster_is_of_the_same_federation(kept: Kept) -> None:
+    before = roster_pb2.Succession(roster=kept.charter.roster, approvals=kept.charter.approvals)
+    kept.charter.lineage.append(before)
+    kept.charter.roster.epoch += 1
+    assert kept.run() == 0
+
+
+def test_an_audit_file_that_is_not_there_is_said_to_be_missing(kept: Kept) -> None:
+    with pytest.raises(Misconfigured, match=r"none\.audit: no such file"):
+        ops.command.run(parsed("node.toml", "--log", str(kept.evidence.with_name("none.audit"))))
+
+
+@pytest.mark.parametrize("words", [["--round", "zz"], ["--round", "0x"], ["--last", "0"], ["--last", "-3"],
+                                   ["--last", "x"]])
+def test_what_is_no_round_or_no_number_is_said_so(
+    words: list[str], capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parsed("node.toml", *words)
+    assert ended.value.code == 2 and "is no" in capsys.readouterr().err

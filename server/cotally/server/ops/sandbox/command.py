@@ -79,7 +79,7 @@ def _run(spec: Spec, kept: Path | None, argv: Sequence[str], signals: Signals) -
         roles.start(_say)
         profile = _publish(spec, root, roles)
         _say(f"ready: {spec.name}, {len(spec.departments)} departments, "
-             f"{spec.threshold} of {spec.key_holders} key holders")
+             f"any {spec.threshold} of {spec.key_holders} key holders decrypt")
         if argv:
             return run_guest(argv, {PROFILE: str(profile)}, watchdog, signals.check)
         return _serve(profile, roles, signals)
