@@ -18,8 +18,8 @@ every mutant still fits the code; a change that moves its text has to move the m
 (a test failed), *SURVIVED* (none did: a test is missing), *stale* (the text is gone), *broken* (the mutated
 tree does not load, so nothing was tested), *timeout*. Only the first is good.
 
-Verdicts of the last whole run: {count} killed. The list lies in `tests/mutants`, which this page is
-made from.
+All {count} were seen killed, in a whole run or, where they are newer than it, by name. The list lies in
+`tests/mutants`, which this page is made from.
 """
 
 
