@@ -8,6 +8,7 @@ _HTTP2 = "unit/server/rpc/test_http2.py::"
 _GUARD = "unit/server/rpc/test_guard.py::"
 _CONDITIONS = "unit/server/wire/test_equal_conditions.py::"
 _SNAPSHOT = "unit/server/engines/test_snapshot.py::"
+_PARQUET = "unit/server/engines/test_parquet.py::"
 
 OUTSIDERS: Final[tuple[Mutant, ...]] = (
     server("calls-unbounded", "a member's calls together have no limit", "rpc/entrance.py",
@@ -80,10 +81,10 @@ OUTSIDERS: Final[tuple[Mutant, ...]] = (
     server("utf8-believed", "a cell that is no UTF-8 stops a file's snapshot", "engines/duckdb/snapshot.py",
         "return [parquetfile.strict(columns), parquetfile.mended(columns)],",
         "return [parquetfile.strict(columns)],",
-        f"{_SNAPSHOT}test_text_in_parquet_that_is_no_text_costs_its_own_cell_alone"),
+        f"{_PARQUET}test_text_in_parquet_that_is_no_text_costs_its_own_cell_alone"),
     server("utf8-replaced", "persons whose names are no UTF-8 become one", "engines/duckdb/parquetfile.py",
         'f"CASE WHEN r.{name} = i.{name} THEN r.{name} END" if kind == _TEXT else f"r.{name}"', 'f"r.{name}"',
-        f"{_SNAPSHOT}test_text_in_parquet_that_is_no_text_costs_its_own_cell_alone"),
+        f"{_PARQUET}test_text_in_parquet_that_is_no_text_costs_its_own_cell_alone"),
     server("double-cut-unbounded", "an integer is cut from a double that it cannot hold", "engines/units.py",
         "whole = cast(bounded, integer_type(declared.units))",
         "whole = cast(rounded.copy(), integer_type(declared.units))",
